@@ -1,0 +1,1 @@
+"""The vocabulary in the middle: requests, parts and events that no wire format owns."""

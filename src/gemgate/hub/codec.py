@@ -1,0 +1,97 @@
+"""The contract of a wire format: four small pieces, all pure, none of which a format must have.
+
+`Inbound` and `Writer` make a format a surface that clients speak to; `Outbound` and `Reader` make it a language that
+upstreams understand. They know no clock, key or network.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gemgate.errors import GemgateError
+from gemgate.hub.call import Call, Generate
+from gemgate.hub.events import Event, Usage
+
+
+class Dropped(Struct, frozen=True):
+    """Something that the client asked for and will not get; `path` is where, in the client's own request."""
+
+    path: str
+    why: str
+
+
+class Parsed(Struct, frozen=True):
+    """A client's request, understood.
+
+    `paths` tells where a hub field stood in the request (`sampling.seed` → `generationConfig.seed`), so that what an
+    upstream cannot do is reported in the client's own words.
+    """
+
+    call: Call
+    dropped: tuple[Dropped, ...] = ()
+    paths: dict[str, str] = {}
+
+
+class Rendered(Struct, frozen=True):
+    """A request for an upstream: `body` is its segments, `dropped` names hub fields, `names` maps renamed functions back."""
+
+    body: tuple[bytes, ...]
+    dropped: tuple[Dropped, ...] = ()
+    names: dict[str, str] = {}
+
+
+class Inbound(Protocol):
+    """Their request → `Call`."""
+
+    def __call__(self, body: bytes | memoryview, /) -> Parsed:
+        """Parse a request body; raises `InvalidRequest`."""
+        ...
+
+
+class Writer(Protocol):
+    """Events → their reply. One object serves one reply, streamed or whole."""
+
+    content_type: bytes
+    """Of a streamed reply; whole ones are JSON."""
+    keepalive: bytes
+    """What may be sent while nothing happens; empty if the format has no such thing."""
+
+    def stream(self, events: Sequence[Event]) -> bytes:
+        """Render the events of one upstream read, to be sent in one write; may be empty."""
+        ...
+
+    def end(self) -> bytes:
+        """Close a stream that came to its end."""
+        ...
+
+    def failure(self, error: GemgateError) -> bytes:
+        """Close a stream that has already begun, with an error."""
+        ...
+
+    def whole(self, events: Sequence[Event]) -> bytes:
+        """Render the complete run of events as one document; raises the error of a `Failure` among them."""
+        ...
+
+
+class Outbound(Protocol):
+    """`Call` → their request."""
+
+    def __call__(self, call: Generate, /) -> Rendered:
+        """Render a request body; raises `InvalidRequest` for what cannot be sent."""
+        ...
+
+
+class Reader(Protocol):
+    """Their reply → events. One object reads one reply."""
+
+    usage: Usage
+    """What is known so far, for replies that break off."""
+
+    def feed(self, payload: bytes) -> list[Event]:
+        """Read one event of a stream, or the body of a whole reply."""
+        ...
+
+    def end(self) -> list[Event]:
+        """Close the reply: what is still open, then usage and finish, or a failure."""
+        ...

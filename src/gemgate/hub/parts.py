@@ -1,0 +1,127 @@
+"""What a message is made of.
+
+Parts are pure values with the strictest semantics in the field: their order is sacred, a signature stays on the
+part it came with, parallel calls stay in one message, and what no codec knows survives as `Opaque`. They hold no
+identity and no decoded media.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+JsonText = str
+"""A JSON document as text, carried without decoding so that its numbers, order and spacing survive."""
+
+Role = Literal["user", "model"]
+
+
+class Vendor(Struct, frozen=True):
+    """Payload that only one format's codec may read and write.
+
+    `format` names the codec, `raw` is a JSON object.
+    """
+
+    format: str
+    raw: JsonText
+
+
+class Signature(Struct, frozen=True):
+    """Opaque proof of the model's thinking; it goes back only to the format that made it, on the same part."""
+
+    format: str
+    value: str
+
+
+class Inline(Struct, frozen=True):
+    """Media carried in the request itself; `data` is base64 as it came, never decoded."""
+
+    data: str
+
+
+class Uri(Struct, frozen=True):
+    """Media that the upstream fetches or already holds."""
+
+    uri: str
+
+
+class Text(Struct, frozen=True):
+    """Visible text."""
+
+    text: str
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class Thought(Struct, frozen=True):
+    """A summary of the model's thinking, not part of the answer."""
+
+    text: str
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class Media(Struct, frozen=True):
+    """An image, sound, video or document; `thought` marks a draft made while thinking."""
+
+    mime_type: str
+    source: Inline | Uri
+    thought: bool = False
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class ToolCall(Struct, frozen=True):
+    """The model asks the client to run a function; `arguments` is a JSON object."""
+
+    id: str
+    name: str
+    arguments: JsonText
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class ToolResult(Struct, frozen=True):
+    """What a function gave back; `response` is a JSON object, by convention `{"output": …}` or `{"error": …}`."""
+
+    id: str
+    name: str
+    response: JsonText
+    media: tuple[Media, ...] = ()
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class Code(Struct, frozen=True):
+    """Code that the model wrote and the upstream runs."""
+
+    id: str
+    language: str
+    code: str
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class CodeResult(Struct, frozen=True):
+    """What that code printed; `outcome` is `ok`, `failed`, `deadline_exceeded` or a value newer than this list."""
+
+    id: str
+    outcome: str
+    output: str
+    signature: Signature | None = None
+    vendor: Vendor | None = None
+
+
+class Opaque(Struct, frozen=True):
+    """A part that only its own format knows, kept whole."""
+
+    vendor: Vendor
+
+
+Part = Text | Thought | Media | ToolCall | ToolResult | Code | CodeResult | Opaque
+
+
+class Message(Struct, frozen=True):
+    """One turn of one side; results of functions come from the user's side."""
+
+    role: Role
+    parts: tuple[Part, ...]

@@ -1,0 +1,1 @@
+"""Upstream credentials: who is next, and who needs a rest."""

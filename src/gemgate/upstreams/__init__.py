@@ -1,0 +1,1 @@
+"""Where requests go: each upstream turns a `Call` into events."""

@@ -1,0 +1,47 @@
+"""What every upstream is, on one screen."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from gemgate.catalog.catalog import Target
+from gemgate.hub.call import CountTokens, Generate
+from gemgate.hub.codec import Dropped
+from gemgate.hub.events import Event
+from gemgate.keys.pool import Lease
+
+
+class Reply(Protocol):
+    """An answer that the upstream has accepted to give.
+
+    Iterating gives batches of events, each batch what one read of the upstream held; the last batch ends the reply
+    with `Finish` or `Failure`. Leaving early without `aclose` would keep the upstream at work.
+    """
+
+    dropped: tuple[Dropped, ...]
+    """What the upstream cannot do, by hub field (`sampling.seed`, `reasoning`, `tools.0`)."""
+
+    def __aiter__(self) -> AsyncIterator[list[Event]]:
+        """Give the batches, once."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the upstream's work; safe to call at any time, more than once."""
+        ...
+
+
+class Upstream(Protocol):
+    """Something that answers calls.
+
+    Both methods raise a `GemgateError`, or an `UpstreamRefusal` when another key might do better.
+    """
+
+    name: str
+    """As the `x-gemgate-upstream` header tells it."""
+
+    async def generate(self, call: Generate, target: Target, lease: Lease | None) -> Reply:
+        """Begin an answer; returns when the upstream has accepted the request."""
+        ...
+
+    async def count_tokens(self, call: CountTokens, target: Target, lease: Lease | None) -> int:
+        """Count the tokens of the call's prompt."""
+        ...
