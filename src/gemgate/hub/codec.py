@@ -4,12 +4,13 @@
 upstreams understand. They know no clock, key or network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from gemgate.errors import GemgateError
+from gemgate.hub.abilities import Abilities
 from gemgate.hub.call import Call, Generate
 from gemgate.hub.events import Event, Usage
 
@@ -21,32 +22,17 @@ class Dropped(Struct, frozen=True):
     why: str
 
 
-class Parsed(Struct, frozen=True):
-    """A client's request, understood.
+class Identity(Struct, frozen=True):
+    """What a reply is called: facts that a pure writer cannot make up itself.
 
-    `paths` tells where a hub field stood in the request (`sampling.seed` → `generationConfig.seed`), so that what an
-    upstream cannot do is reported in the client's own words.
+    `response_id` is random and bare (each format adds its own prefix), `created` in Unix seconds, `model` the name to
+    show, `new_id` gives a fresh random id.
     """
 
-    call: Call
-    dropped: tuple[Dropped, ...] = ()
-    paths: dict[str, str] = {}
-
-
-class Rendered(Struct, frozen=True):
-    """A request for an upstream: `body` is its segments, `dropped` names hub fields, `names` maps renamed functions back."""
-
-    body: tuple[bytes, ...]
-    dropped: tuple[Dropped, ...] = ()
-    names: dict[str, str] = {}
-
-
-class Inbound(Protocol):
-    """Their request → `Call`."""
-
-    def __call__(self, body: bytes | memoryview, /) -> Parsed:
-        """Parse a request body; raises `InvalidRequest`."""
-        ...
+    response_id: str
+    created: int
+    model: str
+    new_id: Callable[[], str]
 
 
 class Writer(Protocol):
@@ -58,7 +44,10 @@ class Writer(Protocol):
     """What may be sent while nothing happens; empty if the format has no such thing."""
 
     def stream(self, events: Sequence[Event]) -> bytes:
-        """Render the events of one upstream read, to be sent in one write; may be empty."""
+        """Render the events of one upstream read, to be sent in one write; may be empty.
+
+        Raises the error of a `Failure` among them.
+        """
         ...
 
     def end(self) -> bytes:
@@ -74,19 +63,53 @@ class Writer(Protocol):
         ...
 
 
+class Parsed(Struct, frozen=True):
+    """A client's request, understood.
+
+    `write` makes the writer of its reply. `paths` tells where a hub field stood in the request (`sampling.seed` →
+    `generationConfig.seed`), so that what an upstream cannot do is reported in the client's own words.
+    """
+
+    call: Call
+    write: Callable[[Identity], Writer]
+    dropped: tuple[Dropped, ...] = ()
+    paths: dict[str, str] = {}
+
+
+class Rendered(Struct, frozen=True):
+    """A request for an upstream.
+
+    `body` is its segments, `dropped` names hub fields, `names` maps renamed functions back.
+    """
+
+    body: tuple[bytes, ...]
+    dropped: tuple[Dropped, ...] = ()
+    names: dict[str, str] = {}
+
+
+class Inbound(Protocol):
+    """Their request → `Call`."""
+
+    def __call__(self, body: bytes | memoryview, /) -> Parsed:
+        """Parse a request body; raises `InvalidRequest`."""
+        ...
+
+
 class Outbound(Protocol):
     """`Call` → their request."""
 
-    def __call__(self, call: Generate, /) -> Rendered:
-        """Render a request body; raises `InvalidRequest` for what cannot be sent."""
+    def __call__(self, call: Generate, abilities: Abilities, /) -> Rendered:
+        """Render a request body for a model; raises `InvalidRequest` for what cannot be sent and must not be dropped."""
         ...
 
 
 class Reader(Protocol):
     """Their reply → events. One object reads one reply."""
 
-    usage: Usage
-    """What is known so far, for replies that break off."""
+    @property
+    def usage(self) -> Usage:
+        """What is known so far, for replies that break off."""
+        ...
 
     def feed(self, payload: bytes) -> list[Event]:
         """Read one event of a stream, or the body of a whole reply."""

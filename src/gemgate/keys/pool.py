@@ -1,4 +1,5 @@
 """stub"""
+
 from msgspec import Struct
 
 

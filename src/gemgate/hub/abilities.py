@@ -7,11 +7,12 @@ from msgspec import Struct
 Level = Literal["minimal", "low", "medium", "high"]
 
 
-class Thinking(Struct, frozen=True, kw_only=True):
+class Thinking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a model's thinking is steered.
 
     `budget` models take a number of tokens from `min_tokens` to `max_tokens` (0 switches off where `can_disable`,
-    -1 leaves it to the model); `level` models take one of `levels`; `none` refuses every thinking setting.
+    -1 leaves it to the model); `level` models take one of `levels`, lowest first; `none` refuses every thinking
+    setting.
     """
 
     control: Literal["none", "budget", "level"] = "none"
@@ -22,7 +23,7 @@ class Thinking(Struct, frozen=True, kw_only=True):
     can_disable: bool = False
 
 
-class Abilities(Struct, frozen=True, kw_only=True):
+class Abilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model honours; `False` means ignored or refused, so it is not sent and recorded as dropped."""
 
     thinking: Thinking = Thinking()

@@ -1,0 +1,74 @@
+"""Is a reply whole and right? A check takes each reply's body and raises BenchError if not.
+
+It runs for every reply, so it is cheap: native replies are compared byte for byte; of Chat replies each new length is
+read in full, and others of that length are only looked at from both ends.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from bench import BenchError, payloads
+
+
+def native_json(body: bytes) -> None:
+    _same(body, payloads.NATIVE_JSON)
+
+
+def native_stream(body: bytes) -> None:
+    _same(body, payloads.NATIVE_STREAM)
+
+
+def _same(body: bytes, expected: bytes) -> None:
+    if body != expected:
+        raise BenchError(f"a native reply is not what the upstream sent: {_shown(body)}")
+
+
+class Chat:
+    """A Chat Completions reply with the upstream's text, its finish and its usage."""
+
+    begin, end = b"{", b"}"
+
+    def __init__(self) -> None:
+        self.lengths_read: set[int] = set()
+
+    def __call__(self, body: bytes) -> None:
+        if not (body.startswith(self.begin) and body.endswith(self.end)):
+            raise BenchError(f"a Chat reply is cut: {_shown(body)}")
+        if len(body) not in self.lengths_read:
+            try:
+                text, finish, usage = self.read(body)
+            except (LookupError, TypeError, ValueError) as error:
+                raise BenchError(f"a Chat reply cannot be read ({error!r}): {_shown(body)}") from error
+            if text != payloads.TEXT or finish != "stop" or usage["completion_tokens"] != payloads.EVENTS:
+                raise BenchError(f"a Chat reply is wrong: {finish=} {usage=} {_shown(body)}")
+            self.lengths_read.add(len(body))
+
+    def read(self, body: bytes) -> tuple[str, str | None, dict[str, int]]:
+        reply = json.loads(body)
+        choice = reply["choices"][0]
+        return choice["message"]["content"], choice["finish_reason"], reply["usage"]
+
+
+class ChatStream(Chat):
+    """The same, streamed."""
+
+    begin, end = b"data: ", b"data: [DONE]\n\n"
+
+    def read(self, body: bytes) -> tuple[str, str | None, dict[str, int]]:
+        text, finish, usage = "", None, {}
+        for chunk in self.chunks(body):
+            usage = chunk.get("usage") or usage
+            for choice in chunk["choices"]:
+                text += choice["delta"].get("content") or ""
+                finish = choice.get("finish_reason") or finish
+        return text, finish, usage
+
+    def chunks(self, body: bytes) -> Iterator[dict[str, Any]]:
+        for event in body.removesuffix(self.end).split(b"\n\n"):
+            if event.startswith(b"data: "):
+                yield json.loads(event.removeprefix(b"data: "))
+
+
+def _shown(body: bytes) -> str:
+    return f"{body[:200]!r} … {body[-300:]!r} ({len(body)} bytes)"

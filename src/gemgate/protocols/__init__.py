@@ -1,0 +1,1 @@
+"""One folder for each wire format; pure: no I/O, no clock, no network."""

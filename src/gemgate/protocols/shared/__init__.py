@@ -1,0 +1,1 @@
+"""What two formats need."""

@@ -1,0 +1,91 @@
+"""Functions for a model whose chat template knows none: told in the system text, called as one line of JSON."""
+
+import json
+import secrets
+import string
+from collections.abc import Sequence
+
+import msgspec
+
+from gemgate.hub.call import Function, Generate
+from gemgate.hub.parts import JsonText, ToolCall, ToolResult
+from gemgate.upstreams.embedded.grammar import Grammar, SchemaError, json_literal, literal
+
+# Anything but a call, which begins with a brace.
+_TEXT = r"[^{] [\x00-\U0010FFFF]*"
+_ID_CHARACTERS = string.ascii_letters + string.digits
+
+
+class _Called(msgspec.Struct):
+    name: str
+    arguments: msgspec.Raw
+
+
+def callable_functions(call: Generate) -> tuple[tuple[Function, ...], bool]:
+    """Give the functions that the model may call now, and whether it must call one."""
+    functions = tuple(tool for tool in call.tools if isinstance(tool, Function))
+    choice = call.tool_choice
+    if choice is None:
+        return functions, False
+    if choice.mode == "none":
+        return (), False
+    if choice.names:
+        functions = tuple(function for function in functions if function.name in choice.names)
+    return functions, choice.mode == "required"
+
+
+def instructions(functions: Sequence[Function], forced: bool) -> str:
+    """Give the system text that tells the model of its functions."""
+    lines = [json.dumps({"name": f.name, "description": f.description, "parameters": _parameters(f)}) for f in functions]
+    otherwise = "" if forced else "\nIf no function is needed, answer in plain text."
+    return (
+        "You can call these functions:\n"
+        + "\n".join(lines)
+        + '\nTo call one, answer only with JSON: {"name": the function\'s name, "arguments": its arguments}.'
+        + otherwise
+    )
+
+
+def call_grammar(functions: Sequence[Function], forced: bool) -> tuple[str, frozenset[str]]:
+    """Give the grammar of an answer and the schema keywords it cannot bind; raises `SchemaError`."""
+    grammar = Grammar()
+    calls: list[str] = []
+    for function in functions:
+        try:
+            arguments = grammar.schema(function.parameters) if function.parameters else '"{}"'
+        except SchemaError as error:
+            raise SchemaError(f"the parameters of {function.name!r} have no grammar: {error}") from None
+        # The expression of a name is a quoted literal; its quotes are opened to take in what surrounds it.
+        name = json_literal(function.name)[1:-1]
+        calls.append(literal('{"name": ')[:-1] + name + literal(', "arguments": ')[1:] + f' {arguments} "}}"')
+    return grammar.text(" | ".join(calls if forced else [*calls, _TEXT])), frozenset(grammar.ignored)
+
+
+def read_call(text: str) -> ToolCall | None:
+    """Read a call as the grammar lets the model write it; `None` if it broke off."""
+    try:
+        called = msgspec.json.decode(text, type=_Called)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    identifier = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(24))
+    return ToolCall(f"call_{identifier}", called.name, bytes(called.arguments).decode())
+
+
+def call_text(call: ToolCall) -> str:
+    """Write an earlier call as the model would have."""
+    return f'{{"name": {json.dumps(call.name, ensure_ascii=False)}, "arguments": {call.arguments or "{}"}}}'
+
+
+def result_text(result: ToolResult) -> str:
+    """Write what a function gave back."""
+    return f"Result of {result.name or 'the function'}: {result.response}"
+
+
+def _parameters(function: Function) -> JsonText | object:
+    if not function.parameters:
+        return {}
+    try:
+        return json.loads(function.parameters)
+    except ValueError:
+        # The grammar will say what is wrong with it.
+        return function.parameters
