@@ -37,17 +37,19 @@ class Chat:
             raise BenchError(f"a Chat reply is cut: {_shown(body)}")
         if len(body) not in self.lengths_read:
             try:
-                text, finish, usage = self.read(body)
+                text, finish, tokens = self.read(body)
             except (LookupError, TypeError, ValueError) as error:
                 raise BenchError(f"a Chat reply cannot be read ({error!r}): {_shown(body)}") from error
-            if text != payloads.TEXT or finish != "stop" or usage["completion_tokens"] != payloads.EVENTS:
-                raise BenchError(f"a Chat reply is wrong: {finish=} {usage=} {_shown(body)}")
+            if text != payloads.TEXT:
+                raise BenchError(f"a Chat reply has another text than the upstream sent: {_shown(body)}")
+            if finish != "stop" or tokens != payloads.EVENTS:
+                raise BenchError(f"a Chat reply has a wrong end: finish {finish}, {tokens} tokens: {_shown(body)}")
             self.lengths_read.add(len(body))
 
-    def read(self, body: bytes) -> tuple[str, str | None, dict[str, int]]:
+    def read(self, body: bytes) -> tuple[str, str | None, int | None]:
         reply = json.loads(body)
         choice = reply["choices"][0]
-        return choice["message"]["content"], choice["finish_reason"], reply["usage"]
+        return choice["message"]["content"], choice["finish_reason"], reply["usage"]["completion_tokens"]
 
 
 class ChatStream(Chat):
@@ -55,14 +57,14 @@ class ChatStream(Chat):
 
     begin, end = b"data: ", b"data: [DONE]\n\n"
 
-    def read(self, body: bytes) -> tuple[str, str | None, dict[str, int]]:
+    def read(self, body: bytes) -> tuple[str, str | None, int | None]:
         text, finish, usage = "", None, {}
         for chunk in self.chunks(body):
             usage = chunk.get("usage") or usage
             for choice in chunk["choices"]:
                 text += choice["delta"].get("content") or ""
                 finish = choice.get("finish_reason") or finish
-        return text, finish, usage
+        return text, finish, usage.get("completion_tokens")
 
     def chunks(self, body: bytes) -> Iterator[dict[str, Any]]:
         for event in body.removesuffix(self.end).split(b"\n\n"):

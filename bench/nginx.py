@@ -77,8 +77,8 @@ def find() -> Nginx:
     try:
         if not unpacked.binary.exists():
             _unpack(["nginx"])
-        if not _runs(unpacked):
-            _unpack(_library_packages())
+        if not _runs(unpacked):  # a library is missing, or an earlier run was cut off
+            _unpack(["nginx", *_library_packages()])
             unpacked = Nginx(unpacked.binary, _library_path())
         unpacked.version()
     except (OSError, subprocess.CalledProcessError) as error:

@@ -46,16 +46,19 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / "output.log"
         started = time.perf_counter()
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=self.folder,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
+        try:
+            with self.log.open("wb") as log:
+                self.process = subprocess.Popen(
+                    self.command,
+                    cwd=self.folder,
+                    env=self.env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C is ours to handle
+                )
+        except OSError as error:
+            raise BenchError(f"`{' '.join(self.command)}` cannot be started: {error}") from error
         try:
             while not self.is_up():
                 if self.process.poll() is not None:

@@ -20,6 +20,18 @@ Raised where the fault is noticed, rendered once, by the `errors` module of the 
 failure is never an `Unauthenticated`: the client's own key is fine.
 """
 
+from typing import Literal
+
+FailureKind = Literal[
+    "client",  # the request itself is at fault: no other key would help
+    "model",  # the upstream knows no such model
+    "quota",  # this key's quota for the model is used up
+    "key",  # the key is invalid, blocked, or of the wrong region
+    "service",  # the upstream is overloaded or broken
+    "network",  # it could not be reached, or the connection broke
+]
+"""Whose fault an upstream's refusal is; that decides who retries and who rests."""
+
 
 class GemgateError(Exception):
     """An answer other than success: `status` is the HTTP status, `message` is safe to show."""

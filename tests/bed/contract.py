@@ -45,7 +45,7 @@ _DOCUMENT: Shape = {"startPage": int, "endPage": int, "contentLayers": object}
 _SHEET: Shape = {"visibleCells": str, "sheetIndex": int, "contentLayers": object}
 _AUDIO_SPAN: Shape = {"startOffset": str, "endOffset": str}
 _TOOL_TYPES = frozenset(
-    [
+    {
         "TOOL_TYPE_UNSPECIFIED",
         "GOOGLE_SEARCH_WEB",
         "GOOGLE_SEARCH_IMAGE",
@@ -53,7 +53,7 @@ _TOOL_TYPES = frozenset(
         "GOOGLE_MAPS",
         "FILE_SEARCH",
         "MEDIA_PROCESSING",
-    ]
+    }
 )
 _RESPONSE_FORMAT: Shape = {
     "text": {"mimeType": str, "schema": object},
@@ -156,7 +156,7 @@ _BATCH: Shape = {
 _PACKAGE = "google.ai.generativelanguage.v1beta."
 _OPAQUE = ("google.protobuf.", "google.type.")
 _PART_DATA = frozenset(
-    [
+    {
         "text",
         "inlineData",
         "functionCall",
@@ -166,7 +166,7 @@ _PART_DATA = frozenset(
         "codeExecutionResult",
         "toolCall",
         "toolResponse",
-    ]
+    }
 )
 _FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 

@@ -170,7 +170,8 @@ def expected(payloads: Iterable[bytes]) -> Expected:
     last: JsonObject = {}
     for payload in payloads:
         chunk: JsonObject = msgspec.json.decode(payload)
-        usage.update(chunk.get("usageMetadata") or {})
+        counts: JsonObject = chunk.get("usageMetadata") or {}
+        usage.update({name: count for name, count in counts.items() if count is not None})
         last.update({key: chunk[key] for key in ("modelVersion", "responseId") if chunk.get(key)})
         if (chunk.get("promptFeedback") or {}).get("blockReason"):
             last["blockReason"] = chunk["promptFeedback"]["blockReason"]

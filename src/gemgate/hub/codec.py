@@ -99,7 +99,7 @@ class Outbound(Protocol):
     """`Call` → their request."""
 
     def __call__(self, call: Generate, abilities: Abilities, /) -> Rendered:
-        """Render a request body for a model; raises `InvalidRequest` for what cannot be sent and must not be dropped."""
+        """Render a request body; raises `InvalidRequest` for what cannot be sent and must not be dropped."""
         ...
 
 

@@ -19,11 +19,25 @@ GOOGLE = "gemini"
 """The format whose payload travels in the `google` slots of this one."""
 
 NO_EFFECT = frozenset(
-    ["user", "metadata", "store", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "parallel_tool_calls", "stream_options", "extra_headers", "extra_query", "timeout"]
+    (
+        "user",
+        "metadata",
+        "store",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "prompt_cache_options",
+        "extra_headers",
+        "extra_query",
+        "timeout",
+    )
 )
 """Fields that change nothing in the answer, so that leaving them out loses nothing."""
 
 UNDERSTOOD = frozenset(field.encode_name for field in msgspec.structs.fields(wire.Request)) | NO_EFFECT
+
+DEFAULTS = {"parallel_tool_calls": b"true", "verbosity": b'"medium"'}
+"""Values that ask for what happens anyway."""
 
 REFUSED = {
     "logprobs": "Log probabilities are not served yet. Leave the field out.",
@@ -103,7 +117,9 @@ def _unknown(members: dict[str, Raw]) -> list[Dropped]:
     dropped: list[Dropped] = []
     for name in members.keys() - UNDERSTOOD:
         value = bytes(members[name])
-        if value in EMPTY_VALUES or (name in HARMLESS and json.decode(value) in HARMLESS[name]):
+        if value == DEFAULTS.get(name) or (name in HARMLESS and json.decode(value) in HARMLESS[name]):
+            continue
+        if value in EMPTY_VALUES and name not in DEFAULTS:
             continue
         if name in REFUSED:
             raise InvalidRequest(REFUSED[name], param=name, code="unsupported_parameter")
@@ -142,7 +158,7 @@ SPELLINGS = {
 
 def _snake(value: object) -> object:
     if not isinstance(value, dict):
-        return cast("object", value)
+        return value
     made = {SPELLINGS.get(key, key): item for key, item in cast("dict[str, object]", value).items()}
     if "thinking_config" in made:
         made["thinking_config"] = _snake(made["thinking_config"])

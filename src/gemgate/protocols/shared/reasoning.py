@@ -36,7 +36,8 @@ def thinking_settings(reasoning: Reasoning, thinking: Thinking) -> tuple[Thinkin
     """
     match thinking.control:
         case "none":
-            return ThinkingSettings(), _given(reasoning)
+            # Who wants no thoughts has what they want.
+            return ThinkingSettings(), () if _unwanted(reasoning) else _given(reasoning)
         case "budget":
             budget, level = _budget(reasoning, thinking), None
         case "level":

@@ -30,9 +30,10 @@ _BASE = {
 }
 
 _UNBOUND = frozenset(
-    """pattern format minimum maximum exclusiveMinimum exclusiveMaximum multipleOf uniqueItems contains minContains
-    maxContains not if then else patternProperties propertyNames minProperties maxProperties dependentRequired
-    dependentSchemas dependencies unevaluatedProperties unevaluatedItems""".split()
+    {"pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"uniqueItems", "contains", "minContains", "maxContains", "unevaluatedItems"}
+    | {"minProperties", "maxProperties", "patternProperties", "propertyNames", "unevaluatedProperties"}
+    | {"not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies"}
 )
 
 
@@ -87,9 +88,9 @@ def literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7F")
 
 
-def json_literal(value: object) -> str:
-    """Give the expression that matches exactly this value, written as JSON."""
-    return literal(json.dumps(value, ensure_ascii=False))
+def as_json(value: object) -> str:
+    """Write a value as the grammar writes JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 class _Schema:
@@ -119,9 +120,9 @@ class _Schema:
         if "$ref" in schema:
             return self._ref(schema["$ref"])
         if "const" in schema:
-            return json_literal(schema["const"])
+            return literal(as_json(schema["const"]))
         if "enum" in schema:
-            return self._either([json_literal(value) for value in _list(schema, "enum")])
+            return self._either([literal(as_json(value)) for value in _list(schema, "enum")])
         if "allOf" in schema:
             return self.expression(self._all(schema))
         for keyword in ("anyOf", "oneOf"):
@@ -133,9 +134,9 @@ class _Schema:
     def _branch(self, rest: Schema, option: object) -> str:
         binding = rest.keys() & {"type", "properties", "required", "items"}
         # A bare `type` beside the options repeats what they say, and a `$ref` is not opened for it.
-        if isinstance(option, dict) and binding - {"type"} and "$ref" not in option:
-            return self.expression(_merged(rest, cast(Schema, option)))
-        return self.expression(option)
+        if not isinstance(option, dict) or not binding - {"type"} or "$ref" in option:
+            return self.expression(cast(object, option))
+        return self.expression(_merged(rest, cast(Schema, option)))
 
     def _typed(self, schema: Schema) -> str:
         kinds: object = schema.get("type", _implied(schema))
@@ -154,8 +155,10 @@ class _Schema:
                 return self._array(schema)
             case "string":
                 return self._string(schema)
-            case "integer" | "number":
-                return kind
+            case "integer":
+                return "integer"
+            case "number":
+                return "number"
             case "boolean":
                 return '("true" | "false")'
             case "null":
@@ -169,7 +172,7 @@ class _Schema:
         return r'"\"" char' + _repeat(schema, "minLength", "maxLength") + r' "\""'
 
     def _array(self, schema: Schema) -> str:
-        first = [self.expression(item) for item in _list(schema, "prefixItems")] if "prefixItems" in schema else []
+        first = [self.expression(item) for item in _list(schema, "prefixItems")]
         if first:
             return self._grammar.rule('"[" ' + ' ", " '.join(first) + ' "]"')
         item = self.expression(schema.get("items", True))
@@ -182,15 +185,13 @@ class _Schema:
 
     def _object(self, schema: Schema) -> str:
         properties: Schema = dict(_dict(schema, "properties"))
-        required = (
-            {name for name in _list(schema, "required") if isinstance(name, str)} if "required" in schema else set()
-        )
+        required = {name for name in _list(schema, "required") if isinstance(name, str)}
         for name in sorted(required - properties.keys()):
             properties[name] = True
         if not properties:
             return '"{}"' if schema.get("additionalProperties") is False else self._map(schema)
         pairs = [
-            (json_literal(name)[:-1] + ': " ' + self.expression(value), name in required)
+            (f"{literal(as_json(name) + ': ')} {self.expression(value)}", name in required)
             for name, value in properties.items()
         ]
         # From the last to the first: `tail` is what may follow once something has been written.
@@ -255,7 +256,7 @@ def _merged(left: Schema, right: Schema) -> Schema:
     both = {**left, **right}
     if "properties" in left or "properties" in right:
         both["properties"] = {**_dict(left, "properties"), **_dict(right, "properties")}
-    if "required" in left and "required" in right:
+    if "required" in both:
         both["required"] = [*_list(left, "required"), *_list(right, "required")]
     return both
 
@@ -267,7 +268,7 @@ def _implied(schema: Schema) -> str | None:
 
 
 def _list(schema: Schema, key: str) -> list[object]:
-    value: object = schema[key]
+    value: object = schema.get(key, [])
     if not isinstance(value, list):
         raise SchemaError(f"{key} must be an array")
     return cast(list[object], value)

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Generate, OpaqueTool, Sampling
+from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Generate, OpaqueTool, Reasoning, Sampling
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Code, CodeResult, JsonText, Media, Opaque, Part, Text, Thought, ToolCall, ToolResult
 from gemgate.upstreams.embedded.advice import beyond_demo
@@ -27,6 +27,9 @@ DEFAULT_MAX_OUTPUT_TOKENS = 1024
 # What the model's card recommends; llama.cpp's own defaults make so small a model wander.
 _TEMPERATURE = 0.2
 _TOP_P = 0.9
+# On repeated sequences ("DRY"), not on repeated words, which would keep it from counting to ten. Without it, so small a
+# model falls into loops.
+_REPETITION_PENALTY = 0.8
 # llama.cpp reads the highest 32-bit value as "random".
 _SEEDS = 0xFFFFFFFF
 
@@ -59,13 +62,18 @@ def prompt_of(call: Generate, target: Target) -> Prompt:
         grammar, ignored = _grammar_of_calls(functions, forced)
         dropped += _unbound("tools", ignored)
         if call.output.json or call.output.schema:
-            dropped.append(Dropped("output.json", "the embedded model cannot be bound to JSON while it may call functions"))
+            dropped.append(
+                Dropped("output.json", "the embedded model cannot be bound to JSON while it may call functions")
+            )
     elif call.output.json or call.output.schema:
         grammar, ignored = _grammar_of_json(call.output.schema)
         dropped += _unbound("output.schema", ignored)
-    request: ChatRequest = {"messages": messages_of(call), **_sampling(call.sampling)}
+    request: ChatRequest = {"messages": _messages(call), **_sampling(call.sampling)}
     if grammar:
         request["grammar"] = grammar
+    elif call.sampling.presence_penalty is None and call.sampling.frequency_penalty is None:
+        # Free text alone: bound text has to repeat its quotes and braces.
+        request["dry_multiplier"] = _REPETITION_PENALTY
     return Prompt(
         requests=tuple(_candidates(request, call.sampling)),
         calls=bool(functions),
@@ -73,7 +81,7 @@ def prompt_of(call: Generate, target: Target) -> Prompt:
     )
 
 
-def messages_of(call: Generate) -> list[dict[str, str]]:
+def _messages(call: Generate) -> list[dict[str, str]]:
     """Give the conversation as the chat template takes it: text by role, no role twice in a row."""
     functions, forced = callable_functions(call)
     system = [_text(part, f"system.{index}") for index, part in enumerate(call.system)]
@@ -164,13 +172,14 @@ def _candidates(request: ChatRequest, sampling: Sampling) -> list[ChatRequest]:
 def _dropped(call: Generate, target: Target) -> list[Dropped]:
     why = "the embedded model does not think"
     reasoning = call.reasoning
-    given = {
-        "reasoning.effort": reasoning.effort,
-        "reasoning.budget_tokens": reasoning.budget_tokens,
-        "reasoning.include_thoughts": reasoning.include_thoughts,
+    asked = {
+        "reasoning.effort": reasoning.effort not in (None, "none"),
+        "reasoning.budget_tokens": reasoning.budget_tokens not in (None, 0),
+        "reasoning.include_thoughts": reasoning.include_thoughts is True,
     }
-    dropped = [Dropped(path, why) for path, value in given.items() if value is not None]
-    if target.reasoning is not None and not dropped:
+    dropped = [Dropped(path, why) for path, is_asked in asked.items() if is_asked]
+    suffix = target.reasoning or Reasoning()
+    if not dropped and (suffix.effort not in (None, "none") or suffix.budget_tokens not in (None, 0)):
         dropped.append(Dropped("reasoning", why))
     if call.sampling.logprobs is not None:
         dropped.append(Dropped("sampling.logprobs", "the embedded model reports no probabilities"))

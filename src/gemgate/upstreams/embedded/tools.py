@@ -9,7 +9,7 @@ import msgspec
 
 from gemgate.hub.call import Function, Generate
 from gemgate.hub.parts import JsonText, ToolCall, ToolResult
-from gemgate.upstreams.embedded.grammar import Grammar, SchemaError, json_literal, literal
+from gemgate.upstreams.embedded.grammar import Grammar, SchemaError, as_json, literal
 
 # Anything but a call, which begins with a brace.
 _TEXT = r"[^{] [\x00-\U0010FFFF]*"
@@ -36,7 +36,9 @@ def callable_functions(call: Generate) -> tuple[tuple[Function, ...], bool]:
 
 def instructions(functions: Sequence[Function], forced: bool) -> str:
     """Give the system text that tells the model of its functions."""
-    lines = [json.dumps({"name": f.name, "description": f.description, "parameters": _parameters(f)}) for f in functions]
+    lines = [
+        json.dumps({"name": f.name, "description": f.description, "parameters": _parameters(f)}) for f in functions
+    ]
     otherwise = "" if forced else "\nIf no function is needed, answer in plain text."
     return (
         "You can call these functions:\n"
@@ -55,9 +57,8 @@ def call_grammar(functions: Sequence[Function], forced: bool) -> tuple[str, froz
             arguments = grammar.schema(function.parameters) if function.parameters else '"{}"'
         except SchemaError as error:
             raise SchemaError(f"the parameters of {function.name!r} have no grammar: {error}") from None
-        # The expression of a name is a quoted literal; its quotes are opened to take in what surrounds it.
-        name = json_literal(function.name)[1:-1]
-        calls.append(literal('{"name": ')[:-1] + name + literal(', "arguments": ')[1:] + f' {arguments} "}}"')
+        head = f'{{"name": {as_json(function.name)}, "arguments": '
+        calls.append(f'{literal(head)} {arguments} "}}"')
     return grammar.text(" | ".join(calls if forced else [*calls, _TEXT])), frozenset(grammar.ignored)
 
 
@@ -73,7 +74,7 @@ def read_call(text: str) -> ToolCall | None:
 
 def call_text(call: ToolCall) -> str:
     """Write an earlier call as the model would have."""
-    return f'{{"name": {json.dumps(call.name, ensure_ascii=False)}, "arguments": {call.arguments or "{}"}}}'
+    return f'{{"name": {as_json(call.name)}, "arguments": {call.arguments or "{}"}}}'
 
 
 def result_text(result: ToolResult) -> str:

@@ -1,0 +1,1 @@
+"""Our clients: who is asking."""

@@ -1,0 +1,1 @@
+"""The network, as narrow as it can be."""

@@ -1,0 +1,144 @@
+"""An HTTP client for upstreams: `open` a request, `read` its answer, `aclose` it.
+
+Our own, because the hot path is what gemgate exists for (`docs/decisions/0002-own-http-client.md`). It speaks HTTP/1.1
+over TCP and TLS, keeps connections, and goes through proxies. Nothing else needs to know how.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from mmap import mmap
+
+from msgspec import Struct
+
+from gemgate.net.connection import (
+    Body,
+    ConnectError,
+    Connection,
+    DeadlineError,
+    Deadlines,
+    NetworkError,
+    Response,
+)
+from gemgate.net.proxy import Proxies, tunnel
+from gemgate.net.url import Origin
+
+MAX_IDLE_CONNECTIONS = 256
+MAX_IDLE_SECONDS = 50.0
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What to ask for. `headers` are complete but for Host and the body's length; `target` is path and query.
+
+    A body of bytes can be sent again when a kept connection turns out to be dead; a stream of `length_bytes`, or of
+    unknown length, cannot.
+    """
+
+    origin: Origin
+    method: str
+    target: str
+    headers: Sequence[tuple[bytes, bytes]]
+    body: Body = b""
+    length_bytes: int | None = None
+
+
+class HttpClient:
+    """Connections to any number of origins."""
+
+    def __init__(self, deadlines: Deadlines | None = None, proxies: Proxies | None = None) -> None:
+        self._deadlines = deadlines or Deadlines()
+        self._proxies = proxies or Proxies({})
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def open(self, request: Request) -> Response:
+        """Send a request and give its answer once the head has come.
+
+        Raises `ConnectError` if nothing was sent, `DeadlineError`, or another `NetworkError`.
+        """
+        replayable = isinstance(request.body, (bytes, mmap))
+        chunked = not replayable and request.length_bytes is None
+        head = self._head(request, chunked=chunked)
+        head_only = request.method == "HEAD"
+        connection = self._reused(request.origin)
+        if connection is not None:
+            try:
+                return await connection.exchange(head, request.body, head_only=head_only, chunked=chunked)
+            except DeadlineError:
+                raise
+            except NetworkError:
+                # The upstream may close a kept connection just as we use it; that says nothing about this request.
+                if connection.answered or not replayable:
+                    raise
+        connection = await self._connect(request.origin)
+        return await connection.exchange(head, request.body, head_only=head_only, chunked=chunked)
+
+    async def aclose(self) -> None:
+        """Close what is idle."""
+        idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for connection in connections:
+                connection.abort()
+
+    def _head(self, request: Request, *, chunked: bool) -> bytes:
+        lines = [f"{request.method} {request.target} HTTP/1.1\r\nhost: {request.origin.authority}\r\n".encode("ascii")]
+        lines += (b"%b: %b\r\n" % header for header in request.headers)
+        length = len(request.body) if isinstance(request.body, (bytes, mmap)) else request.length_bytes
+        if chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        elif length or request.method not in ("GET", "HEAD", "DELETE"):
+            lines.append(b"content-length: %d\r\n" % (length or 0))
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    def _reused(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin)
+        oldest = asyncio.get_running_loop().time() - MAX_IDLE_SECONDS
+        while idle:
+            connection = idle.pop()
+            if connection.alive and connection.idle_since >= oldest:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self, origin: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        idle = self._idle.setdefault(origin, [])
+
+        def release(connection: Connection) -> None:
+            if len(idle) < MAX_IDLE_CONNECTIONS:
+                idle.append(connection)
+            else:
+                connection.abort()
+
+        def protocol() -> Connection:
+            return Connection(release, self._deadlines)
+
+        tls = self._context() if origin.scheme == "https" else None
+        server = origin.host if tls else None
+        proxy = self._proxies.url(origin)
+        try:
+            async with asyncio.timeout(self._deadlines.connect_seconds):
+                if proxy is None:
+                    _, made = await loop.create_connection(
+                        protocol, origin.host, origin.port, ssl=tls, server_hostname=server
+                    )
+                else:
+                    sock = await tunnel(proxy, origin)
+                    _, made = await loop.create_connection(protocol, sock=sock, ssl=tls, server_hostname=server)
+        except TimeoutError as error:
+            raise ConnectError(f"No connection to {origin} within {self._deadlines.connect_seconds:g} s.") from error
+        except ssl.SSLError as error:
+            raise ConnectError(f"No safe connection to {origin}: {error.reason or 'TLS failed'}.") from error
+        except OSError as error:
+            raise ConnectError(f"No connection to {origin}: {error.strerror or type(error).__name__}.") from error
+        except Exception as error:
+            if proxy is None:
+                raise
+            raise ConnectError(f"No connection to {origin} through the proxy: {type(error).__name__}.") from error
+        return made
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls

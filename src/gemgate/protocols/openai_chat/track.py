@@ -1,0 +1,31 @@
+"""Offsets: the model's own words within everything that `content` shows."""
+
+
+class ContentTrack:
+    """Where the visible text stands within `content`, which also holds code, images and their fences."""
+
+    __slots__ = ("_insertions", "_position", "_visible")
+
+    def __init__(self) -> None:
+        self._insertions: list[tuple[int, int]] = []
+        self._visible = 0
+        self._position = 0
+
+    @property
+    def opening(self) -> bool:
+        """Whether nothing has been written yet."""
+        return self._position == 0
+
+    def visible(self, text: str) -> None:
+        """The model's own words were written."""
+        self._visible += len(text)
+        self._position += len(text)
+
+    def inserted(self, text: str) -> None:
+        """Something else was written among them."""
+        self._insertions.append((self._visible, len(text)))
+        self._position += len(text)
+
+    def place(self, offset: int) -> int:
+        """Turn an offset in the visible text into one in `content`."""
+        return offset + sum(length for position, length in self._insertions if position <= offset)
