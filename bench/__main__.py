@@ -37,11 +37,7 @@ def run(args: argparse.Namespace, folder: Path) -> report.Report:
     with servers.upstream(folder / "upstream") as upstream:
         if "start" in wanted:
             progress("start")
-            starts: list[float] = []
-            for number in range(STARTS):
-                with servers.gateway(folder / f"start-{number}", upstream.port, command) as gateway:
-                    starts.append(gateway.start_seconds)
-            found.start_seconds = median(starts)
+            found.start_seconds = start_seconds(folder, upstream.port, command)
         with (
             proxy.server(folder / "nginx", upstream.port) as passing,
             servers.gateway(folder / "gateway", upstream.port, command) as gateway,
@@ -54,6 +50,15 @@ def run(args: argparse.Namespace, folder: Path) -> report.Report:
             lanes = rounds.lanes([case for case in CASES if case in wanted], upstream, passing, gateway)
             found.summaries = rounds.run_all(lanes, found.rounds, progress)
     return found
+
+
+def start_seconds(folder: Path, upstream_port: int, command: list[str]) -> float:
+    """From spawning the gateway to its first healthy answer: the median of some starts."""
+    seconds: list[float] = []
+    for number in range(STARTS):
+        with servers.gateway(folder / f"start-{number}", upstream_port, command) as gateway:
+            seconds.append(gateway.start_seconds)
+    return median(seconds)
 
 
 def progress(line: str) -> None:

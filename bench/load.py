@@ -31,6 +31,7 @@ class Load:
     def __init__(self, port: int, request: bytes, check: Callable[[bytes], None]) -> None:
         self.port, self.request, self.check = port, request, check
         self.connections: list[Connection] = []
+        self.unsent = self.unanswered = 0
 
     async def open(self, connections: int) -> None:
         loop = asyncio.get_running_loop()
@@ -84,6 +85,9 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def send(self) -> None:
+        if self.transport.is_closing():
+            self.load.failed(BenchError("a connection was closed between two requests, though it was to be kept alive"))
+            return
         self.load.unsent -= 1
         self.pieces: list[bytes] = []
         self.waiting, self.complete = True, False
@@ -108,9 +112,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.waiting:
-            self.load.failed(BenchError(f"connection closed in the middle of a reply ({exc or 'end of file'})"))
-        elif self.load.unsent:
-            self.load.failed(BenchError("connection closed between two requests, though it was to be kept alive"))
+            self.load.failed(BenchError(f"a connection was closed in the middle of a reply ({exc or 'end of file'})"))
 
 
 async def measure(load: Load, connections: int, count: int, cpu_ns: Callable[[], int]) -> Result:

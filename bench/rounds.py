@@ -19,7 +19,7 @@ class Lane:
     """One traffic through one server."""
 
     name: str
-    """a case, or `nginx JSON`, `direct JSON`, …: the same shape without the gateway"""
+    """a case, or `nginx-json`, `direct-json`, …: the same shape without the gateway"""
     shape: str
     server: Server
     traffic: Traffic

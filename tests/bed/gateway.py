@@ -73,7 +73,8 @@ def running_gateway(
     """Run the gateway while the block runs: `with running_gateway(upstream=fake.base_url) as gateway`.
 
     `env` is added to a clean environment (an empty value takes a variable away); a stop with another status than
-    `expect_status` fails, None takes any. For fixtures of any scope.
+    `expect_status` fails, None takes any. For fixtures of any scope. It blocks while it starts and stops, so a fake
+    that it talks to meanwhile belongs in a thread (`FakeUpstream.in_thread`).
     """
     with tempfile.TemporaryDirectory(prefix="gemgate-test-") as folder:
         port = free_port()
@@ -90,9 +91,10 @@ def running_gateway(
         try:
             _wait_for_health(gateway, port, health_path)
             yield gateway
-        except BaseException:
+        except BaseException as failure:
             process.kill()
             process.wait(5)
+            failure.add_note(f"the gateway said:\n{gateway.log()[-4000:]}")
             raise
         status = gateway.stop()
         if expect_status is not None and status != expect_status:

@@ -26,8 +26,8 @@ def lease(secret: str) -> Lease:
 class KeyPool:
     """Keys in turn, those that rest left out.
 
-    A key rests for one model or for all (`Trouble.whole_key`). A rest that the upstream asked for is kept; one of our own
-    guess yields when nothing else is left, so that a wrong guess never takes the whole pool away.
+    A key rests for one model or for all (`Trouble.whole_key`). A rest that the upstream asked for is kept; one of our
+    own guess yields when nothing else is left, so that a wrong guess never takes the whole pool away.
     """
 
     def __init__(self, secrets: Sequence[str], clock: Callable[[], float]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.bed.upstream.answers import Answer, compact, error, json_reply, raw_stream, reply
 from tests.bed.upstream.connection import Received
-from tests.bed.upstream.generate import PIXEL, camelised, count_tokens, generate, texts_of
+from tests.bed.upstream.generate import PIXEL, camelised, count_tokens, generate
 
 Json = dict[str, Any]
 TIME = "2026-11-21T12:00:00.000000Z"
@@ -244,7 +244,11 @@ class Resources:
             document["done"] = True
             document["response"] = document.pop("$response")
             if name.startswith("batches/"):
-                document["metadata"]["state"] = "BATCH_STATE_SUCCEEDED"
+                document["metadata"] |= {
+                    "state": "BATCH_STATE_SUCCEEDED",
+                    "output": document["response"],
+                    "endTime": LATER,
+                }
         return json_reply(_public(document))
 
     def cancel_batch(self, key: str, name: str) -> Answer:
@@ -344,6 +348,3 @@ def paginate(request: Received, documents: list[Json], field: str) -> Answer:
     if start + size < len(documents):
         page["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
     return json_reply(page)
-
-
-__all__ = ["Resources", "Upload", "error_interaction", "paginate", "texts_of"]

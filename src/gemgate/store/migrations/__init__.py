@@ -1,0 +1,1 @@
+"""SQL that brings a database to the newest shape, one numbered file a step."""

@@ -1,0 +1,43 @@
+"""What the pipeline needs of a store, whatever database is behind it."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Owner(Struct, frozen=True, kw_only=True):
+    """Whose a resource is.
+
+    `resource` is its name upstream (`files/abc`) or `uploads/…` for an upload under way, whose next step goes to
+    `location`; `key_id` is the upstream key that made it; `expires_at` in Unix seconds.
+    """
+
+    resource: str
+    key_id: str
+    caller_id: str
+    location: str = ""
+    expires_at: float
+
+
+class OwnerStore(Protocol):
+    """Rows of owners; those that have expired are as if they were not."""
+
+    async def get(self, resource: str) -> Owner | None:
+        """Find the owner of a resource."""
+        ...
+
+    async def find(self, resources: list[str]) -> list[Owner]:
+        """Find the owners of several resources at once."""
+        ...
+
+    async def of_caller(self, caller_id: str, prefix: str) -> list[Owner]:
+        """List what a caller owns among the resources whose names begin so, by name."""
+        ...
+
+    async def put(self, owners: list[Owner]) -> None:
+        """Remember owners; a resource's first owner stays."""
+        ...
+
+    async def delete(self, resource: str) -> None:
+        """Forget a resource and everything under it."""
+        ...

@@ -1,0 +1,144 @@
+"""SQLite: the store of one machine.
+
+All statements run in one thread of their own, so that the event loop never waits for the disk and there is one writer.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from gemgate.store.protocols import Owner
+
+BUSY_SECONDS = 5.0
+PURGE_ROWS = 1_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """An `OwnerStore` in one file. Open it before use."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open the file, making it if need be, and bring it to the newest shape."""
+        await self._run(self._connect)
+
+    async def aclose(self) -> None:
+        """Close the file; what was written stays."""
+        await self._run(self._disconnect)
+        self._executor.shutdown(wait=False)
+
+    async def get(self, resource: str) -> Owner | None:
+        """Find the owner of a resource."""
+        found = await self.find([resource])
+        return found[0] if found else None
+
+    async def find(self, resources: list[str]) -> list[Owner]:
+        """Find the owners of several resources at once."""
+        return await self._do(_find, resources, self._clock())
+
+    async def of_caller(self, caller_id: str, prefix: str) -> list[Owner]:
+        """List what a caller owns among the resources whose names begin so, by name."""
+        return await self._do(_of_caller, caller_id, prefix, self._clock())
+
+    async def put(self, owners: list[Owner]) -> None:
+        """Remember owners; a resource's first owner stays."""
+        await self._do(_put, owners, self._clock())
+
+    async def delete(self, resource: str) -> None:
+        """Forget a resource and everything under it."""
+        await self._do(_delete, resource)
+
+    async def _do(
+        self, statement: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def run() -> T:
+            assert self._connection is not None
+            with self._connection:
+                return statement(self._connection, *args, **kwargs)
+
+        return await self._run(run)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _connect(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level="IMMEDIATE")
+        self._path.chmod(0o600)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        _migrate(self._connection)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Run the steps that this file has not seen; several processes may try at once."""
+    for number, script in enumerate(sorted(MIGRATIONS.glob("*.sql")), start=1):
+        with connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version >= number:
+                continue
+            for statement in script.read_text().split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _owner(row: tuple[str, str, str, str, float]) -> Owner:
+    resource, key_id, caller_id, location, expires_at = row
+    return Owner(resource=resource, key_id=key_id, caller_id=caller_id, location=location, expires_at=expires_at)
+
+
+COLUMNS = "SELECT resource, key_id, caller_id, location, expires_at FROM owners"
+
+
+def _find(connection: sqlite3.Connection, resources: list[str], now: float) -> list[Owner]:
+    marks = ", ".join("?" for _ in resources)
+    rows = connection.execute(
+        f"{COLUMNS} WHERE resource IN ({marks}) AND expires_at > ?",
+        (*resources, now),
+    )
+    return [_owner(row) for row in rows]
+
+
+def _of_caller(connection: sqlite3.Connection, caller_id: str, prefix: str, now: float) -> list[Owner]:
+    rows = connection.execute(
+        f"{COLUMNS} WHERE caller_id = ? AND substr(resource, 1, ?) = ? AND expires_at > ? ORDER BY resource",
+        (caller_id, len(prefix), prefix, now),
+    )
+    return [_owner(row) for row in rows]
+
+
+def _put(connection: sqlite3.Connection, owners: list[Owner], now: float) -> None:
+    connection.execute(
+        "DELETE FROM owners WHERE resource IN (SELECT resource FROM owners WHERE expires_at <= ? LIMIT ?)",
+        (now, PURGE_ROWS),
+    )
+    connection.executemany(
+        "INSERT INTO owners (resource, key_id, caller_id, location, expires_at) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (resource) DO UPDATE SET expires_at = excluded.expires_at, location = excluded.location "
+        "WHERE caller_id = excluded.caller_id",
+        [(owner.resource, owner.key_id, owner.caller_id, owner.location, owner.expires_at) for owner in owners],
+    )
+
+
+def _delete(connection: sqlite3.Connection, resource: str) -> None:
+    connection.execute(
+        "DELETE FROM owners WHERE resource = ? OR substr(resource, 1, ?) = ?",
+        (resource, len(resource) + 1, resource + "/"),
+    )
