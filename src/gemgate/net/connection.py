@@ -122,6 +122,11 @@ class Response:
             self._waiter = None
 
     @property
+    def exhausted(self) -> bool:
+        """Whether everything there will ever be has been read."""
+        return self.complete and not self._chunks
+
+    @property
     def waited_for(self) -> bool:
         """Whether somebody waits for bytes right now."""
         return self._waiter is not None

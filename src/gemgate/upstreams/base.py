@@ -37,6 +37,12 @@ class Upstream(Protocol):
 
     name: str
     """As the `x-gemgate-upstream` header tells it."""
+    model_name: str | None
+    """Its one model, if it answers every name with it."""
+
+    def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
+        """Tell what it would drop, as `Reply.dropped` does, without asking anybody."""
+        ...
 
     async def generate(self, call: Generate, target: Target, lease: Lease | None) -> Reply:
         """Begin an answer; returns when the upstream has accepted the request."""

@@ -17,7 +17,7 @@ def generate(said: str | Part | tuple[Message, ...], **fields: object) -> Genera
     return Generate(
         model="gemini-2.5-flash",
         messages=messages,
-        **{"sampling": Sampling(temperature=0, seed=1, max_output_tokens=24), **fields},  # type: ignore[arg-type]
+        **{"sampling": Sampling(temperature=0, seed=1, max_output_tokens=12), **fields},  # type: ignore[arg-type]
     )
 
 

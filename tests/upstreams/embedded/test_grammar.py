@@ -127,11 +127,13 @@ SCHEMAS = st.recursive(
 
 
 @given(SCHEMAS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 def test_llama_accepts_every_grammar(upstream: EmbeddedUpstream, schema: dict[str, Any]):
     model = upstream._model
     assert model is not None
     chunks: list[Any] = []
     request = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2, "grammar": rules(schema)}
-    model.generate(request, chunks.append)
+    model.generate(request, lambda chunk: bool(chunks.append(chunk)))
     assert "error" not in chunks[-1]

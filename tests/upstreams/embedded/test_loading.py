@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 import gemgate
 from gemgate.errors import Unavailable
+from gemgate.hub.call import CountTokens
 from gemgate.upstreams.embedded import EmbeddedUpstream
 
 from .asking import TARGET, generate
@@ -25,6 +28,7 @@ from gemgate.catalog.catalog import Target
 from gemgate.hub.call import Generate, Sampling
 from gemgate.hub.events import BlockDelta
 from gemgate.hub.parts import Message, Text
+from gemgate.hub.call import CountTokens
 from gemgate.upstreams.embedded import EmbeddedUpstream
 assert "xllamacpp" not in sys.modules
 how = sys.argv[1]
@@ -70,10 +74,9 @@ def test_a_process_ends_within_seconds_and_in_silence(how: str):
         env=environment,
     ) as process:
         assert process.stdout is not None
-        if how in ("leaving", "SIGTERM", "SIGINT"):
+        if how in ("SIGTERM", "SIGINT"):
             assert process.stdout.readline() == "generating\n"
-            if how != "leaving":
-                process.send_signal(signal.Signals[how])
+            process.send_signal(signal.Signals[how])
         began = time.monotonic()
         out, err = process.communicate(timeout=10)
     assert time.monotonic() - began < 5
@@ -123,6 +126,23 @@ async def test_no_port_is_opened():
     await upstream.wait_ready()
     assert _listening() == before
     await upstream.aclose()
+
+
+@needs_model
+async def test_where_no_socket_fits_a_local_port_asks_for_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = tmp_path / ("long" * 30)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    upstream = EmbeddedUpstream(context_tokens=256)
+    assert await upstream.count_tokens(CountTokens(generate("Hi")), TARGET, None) > 0
+    assert upstream._model is not None
+    address = upstream._model._address
+    assert address.startswith("http://127.0.0.1:")
+    with pytest.raises(urllib.error.HTTPError, match="401") as refusal:
+        urllib.request.urlopen(urllib.request.Request(f"{address}/v1/chat/completions", data=b"{}", method="POST"))
+    refusal.value.close()
+    await upstream.aclose()
+    assert not list(deep.iterdir())
 
 
 async def test_a_missing_file_is_told_to_everyone(tmp_path: Path):

@@ -59,7 +59,7 @@ async def test_usage_is_counted_as_count_tokens_does(upstream: EmbeddedUpstream)
 
 
 async def test_the_same_seed_gives_the_same_text(upstream: EmbeddedUpstream):
-    call = generate("Tell a story.", sampling=Sampling(temperature=0, seed=5, max_output_tokens=20))
+    call = generate("Tell a story.", sampling=Sampling(temperature=0, seed=5, max_output_tokens=12))
     (first,), (second,) = (await ask(upstream, call)).choices, (await ask(upstream, call)).choices
     assert text_of(first) == text_of(second) != ""
 
@@ -71,10 +71,10 @@ async def test_the_token_limit_ends_an_answer(upstream: EmbeddedUpstream):
 
 
 async def test_stop_sequences_end_an_answer_and_stay_out_of_it(upstream: EmbeddedUpstream):
-    free = Sampling(temperature=0, seed=1, max_output_tokens=24)
+    free = Sampling(temperature=0, seed=1, max_output_tokens=12)
     (whole,) = (await ask(upstream, generate(COUNT, sampling=free))).choices
     stop = text_of(whole)[4:7]
-    bound = Sampling(temperature=0, seed=1, max_output_tokens=24, stop=(stop,))
+    bound = Sampling(temperature=0, seed=1, max_output_tokens=12, stop=(stop,))
     (choice,) = (await ask(upstream, generate(COUNT, sampling=bound))).choices
     assert text_of(choice) == text_of(whole).split(stop)[0]
     assert choice.finish.reason == "stop"
@@ -88,10 +88,10 @@ async def test_candidates_come_one_after_the_other(upstream: EmbeddedUpstream):
     assert reply.usage.output_tokens <= 24
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 8])
+@pytest.mark.parametrize("limit", [2, 7])
 async def test_characters_are_never_broken(upstream: EmbeddedUpstream, limit: int):
     sampling = Sampling(temperature=1.5, seed=limit, max_output_tokens=limit)
-    events = await events_of(upstream, generate("用中文写一首诗 🌧️，不要英文。", sampling=sampling))
+    events = await events_of(upstream, generate("写诗 🌧️", sampling=sampling))
     for event in events:
         if isinstance(event, BlockDelta):
             assert event.text.encode().decode() == event.text
@@ -148,14 +148,19 @@ async def test_a_forced_function_is_called_with_valid_arguments(upstream: Embedd
 
 
 async def test_a_function_without_parameters_is_called_with_none(upstream: EmbeddedUpstream):
-    call = generate("Go", tools=(Function(name='say "hi"\n你'),), tool_choice=ToolChoice("required"))
+    call = generate(
+        "Go",
+        tools=(Function(name='say "hi"\n你'),),
+        tool_choice=ToolChoice("required"),
+        sampling=Sampling(max_output_tokens=60),
+    )
     ((part,),) = [choice.parts for choice in (await ask(upstream, call)).choices]
     assert isinstance(part, ToolCall)
     assert (part.name, part.arguments) == ('say "hi"\n你', "{}")
 
 
 async def test_free_choice_gives_text_or_a_call(upstream: EmbeddedUpstream):
-    sampling = Sampling(temperature=1.0, max_output_tokens=60)
+    sampling = Sampling(temperature=1.0, max_output_tokens=40)
     call = generate("What is the weather in Paris?", tools=(WEATHER,), sampling=sampling)
     (choice,) = (await ask(upstream, call)).choices
     if choice.finish.reason == "tool_calls":
@@ -234,7 +239,7 @@ async def test_who_leaves_the_line_is_forgotten(upstream: EmbeddedUpstream):
 
 
 async def test_leaving_while_a_long_prompt_is_read_stops_it(upstream: EmbeddedUpstream):
-    reply = await upstream.generate(generate("hello " * 2_000), TARGET, None)
+    reply = await upstream.generate(generate("hello " * 1_000), TARGET, None)
     async with asyncio.timeout(5):
         await reply.aclose()
         await ask(upstream, generate("Hi", sampling=Sampling(max_output_tokens=1)))

@@ -31,15 +31,15 @@ def shaped(messages: Sequence[Message], *, prefill: bool, signatures: bool) -> l
         if message.role == "user":
             parts = _answered(pending, parts)
             pending = ()
-        elif pending and parts:
-            turns.append(Message("user", _answered(pending, ())))
-            pending = ()
         if not parts:
             continue
         if message.role == "model":
-            pending = tuple(part for part in parts if isinstance(part, ToolCall))
+            pending = (*pending, *(part for part in parts if isinstance(part, ToolCall)))
             if not turns:
                 turns.append(OPENING)
+            elif turns[-1].role == "model":
+                # Neighbouring messages of the model are one step, answered together (`g-058d9919ee73`).
+                parts = (*turns.pop().parts, *parts)
         turns.append(Message(message.role, parts))
     if pending:
         turns.append(Message("user", _answered(pending, ())))

@@ -20,6 +20,8 @@ from gemgate.upstreams.embedded.advice import INSTALL, SET_A_KEY
 # and no slower in all than larger steps.
 _STEP_TOKENS = 64
 _COUNT_SECONDS = 30.0
+# What every Unix accepts, in bytes.
+_LONGEST_SOCKET_PATH = 100
 
 
 class _Server(Protocol):
@@ -76,7 +78,11 @@ class Model:
 
 
 def load(path: Path, *, context_tokens: int, concurrency: int) -> Model:
-    """Import the library and load a model, in half a second or more; raises `Unavailable` with the cure."""
+    """Import the library and load a model, in half a second or more; raises `Unavailable` with the cure, or `OSError`.
+
+    For most of that time the library holds the interpreter's lock: nothing else in the process moves.
+    """
+    _read_through(path)
     try:
         library: Any = import_module("xllamacpp")
     except ImportError as error:
@@ -91,8 +97,10 @@ def load(path: Path, *, context_tokens: int, concurrency: int) -> Model:
     parameters.n_parallel = concurrency
     parameters.n_batch = parameters.n_ubatch = _STEP_TOKENS
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) - 1)
-    # It always listens: in a folder that only this user can enter, or else on a port of its own; never without a key.
-    parameters.hostnames = [f"{folder.name}/llama.sock" if hasattr(socket, "AF_UNIX") else "127.0.0.1"]
+    # It always listens: in a folder that only this user can enter, or else on a local port; never without a key.
+    place = f"{folder.name}/llama.sock"
+    is_private = hasattr(socket, "AF_UNIX") and len(os.fsencode(place)) <= _LONGEST_SOCKET_PATH
+    parameters.hostnames = [place if is_private else "127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [secret]
     parameters.n_threads_http = 1
@@ -113,6 +121,14 @@ def load(path: Path, *, context_tokens: int, concurrency: int) -> Model:
             f"Correct the setting, or: {SET_A_KEY}"
         ) from None
     return Model(server, secret, folder)
+
+
+def _read_through(path: Path) -> None:
+    """Bring a file into the page cache, so that the library, which holds up every other thread, finds it there."""
+    buffer = bytearray(1 << 20)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
 
 
 class _Connection(http.client.HTTPConnection):

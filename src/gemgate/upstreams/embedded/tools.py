@@ -1,6 +1,5 @@
 """Functions for a model whose chat template knows none: told in the system text, called as one line of JSON."""
 
-import json
 import secrets
 import string
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gemgate.hub.call import Function, Generate
-from gemgate.hub.parts import JsonText, ToolCall, ToolResult
+from gemgate.hub.parts import ToolCall, ToolResult
 from gemgate.upstreams.embedded.grammar import Grammar, SchemaError, as_json, literal
 
 # Anything but a call, which begins with a brace.
@@ -37,7 +36,8 @@ def callable_functions(call: Generate) -> tuple[tuple[Function, ...], bool]:
 def instructions(functions: Sequence[Function], forced: bool) -> str:
     """Give the system text that tells the model of its functions."""
     lines = [
-        json.dumps({"name": f.name, "description": f.description, "parameters": _parameters(f)}) for f in functions
+        f'{{"name": {as_json(f.name)}, "description": {as_json(f.description)}, "parameters": {f.parameters or "{}"}}}'
+        for f in functions
     ]
     otherwise = "" if forced else "\nIf no function is needed, answer in plain text."
     return (
@@ -80,13 +80,3 @@ def call_text(call: ToolCall) -> str:
 def result_text(result: ToolResult) -> str:
     """Write what a function gave back."""
     return f"Result of {result.name or 'the function'}: {result.response}"
-
-
-def _parameters(function: Function) -> JsonText | object:
-    if not function.parameters:
-        return {}
-    try:
-        return json.loads(function.parameters)
-    except ValueError:
-        # The grammar will say what is wrong with it.
-        return function.parameters

@@ -1,21 +1,39 @@
 """The Gemini API as an upstream."""
 
+from collections.abc import Sequence
+from mmap import mmap
+from typing import Protocol
+
 from msgspec import json
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import UpstreamError
 from gemgate.hub.call import CountTokens, Generate
+from gemgate.hub.codec import Dropped
 from gemgate.keys.pool import Lease
-from gemgate.net.connection import Body, NetworkError, Response
+from gemgate.net.connection import Body, Headers, NetworkError, Response
 from gemgate.net.http import HttpClient, Request
 from gemgate.net.url import split
 from gemgate.protocols.gemini.outbound import count_tokens, outbound
+from gemgate.protocols.gemini.patch import with_model, with_search, with_thinking, without_signatures
+from gemgate.protocols.gemini.peek import UsagePeek
 from gemgate.upstreams.gemini_api.classify import broken, refusal
+from gemgate.upstreams.gemini_api.headers import answer_headers, query_without_key, request_headers
 from gemgate.upstreams.gemini_api.reply import GeminiReply
 
 MAX_ERROR_BYTES = 1024 * 1024
+MAX_REDIRECTS = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEY_HEADER = b"x-goog-api-key"
 JSON_HEADERS = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
+
+
+class RelayedHead(Protocol):
+    """The head of a client's request that is relayed."""
+
+    method: str
+    query: bytes
+    headers: Sequence[tuple[bytes, bytes]]
 
 
 class GeminiApi:
@@ -30,13 +48,17 @@ class GeminiApi:
         self._path = path.rstrip("/")
         self._version = version
 
+    def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
+        """Tell what the target's model does not honour."""
+        return outbound(call, target.abilities).dropped
+
     async def generate(self, call: Generate, target: Target, lease: Lease | None) -> GeminiReply:
         """Ask for an answer."""
         assert lease is not None
         rendered = outbound(call, target.abilities)
         method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
         path = f"/{self._version}/models/{target.model}:{method}"
-        response = await self.send("POST", path, JSON_HEADERS, lease, b"".join(rendered.body))
+        response = await self._send("POST", path, JSON_HEADERS, lease, b"".join(rendered.body))
         return GeminiReply(response, rendered.names, rendered.dropped, stream=call.stream)
 
     async def count_tokens(self, call: CountTokens, target: Target, lease: Lease | None) -> int:
@@ -44,7 +66,7 @@ class GeminiApi:
         assert lease is not None
         body = count_tokens(outbound(call.generate, target.abilities), target.model)
         path = f"/{self._version}/models/{target.model}:countTokens"
-        response = await self.send("POST", path, JSON_HEADERS, lease, body)
+        response = await self._send("POST", path, JSON_HEADERS, lease, body)
         try:
             answer = json.decode(await response.read_all(MAX_ERROR_BYTES), type=dict[str, object])
             total = answer.get("totalTokens", 0)
@@ -53,39 +75,101 @@ class GeminiApi:
             raise UpstreamError("The upstream's token count cannot be read.") from fault
         return total
 
-    async def send(
+    async def send_model_method(
+        self,
+        exchange: RelayedHead,
+        version: str,
+        target: Target,
+        method: str,
+        body: bytes | mmap,
+        lease: Lease,
+        *,
+        bare: bool,
+    ) -> Response:
+        """Send a model method as it came, but for what the model's name asks for."""
+        sent = patched(body, target, method)
+        if bare:
+            sent = without_signatures(memoryview(sent))
+        path = f"/{self.served_version(version)}/models/{target.model}:{method}{query_without_key(exchange.query)}"
+        return await self._send("POST", path, request_headers(exchange.headers), lease, sent)
+
+    async def send_resource(
+        self, exchange: RelayedHead, path: str, lease: Lease, body: Body, *, length_bytes: int | None = None
+    ) -> Response:
+        """Send a request for a resource; a download's redirects within the upstream are followed."""
+        headers = request_headers(exchange.headers)
+        response = await self._send(exchange.method, path, headers, lease, body, length_bytes=length_bytes)
+        for _ in range(MAX_REDIRECTS):
+            location = response.header(b"location").decode("latin-1")
+            if exchange.method != "GET" or response.status not in REDIRECTS or not self._is_own(location):
+                break
+            await response.aclose()
+            response = await self._send_to(location, "GET", (*headers, self._key(lease)), b"", None)
+        return response
+
+    async def send_on(
+        self, exchange: RelayedHead, location: str, lease: Lease | None, body: Body, *, length_bytes: int | None
+    ) -> Response:
+        """Go on with an upload at the address that the upstream has named."""
+        headers = request_headers(exchange.headers)
+        if lease is not None and self._is_own(location):
+            headers = (*headers, self._key(lease))
+        return await self._send_to(location, exchange.method, headers, body, length_bytes)
+
+    def answer_headers(self, headers: Headers) -> Headers:
+        """Choose the headers of an answer that are the client's."""
+        return answer_headers(headers)
+
+    def peek(self) -> UsagePeek:
+        """Give what finds the token counts in a reply going by."""
+        return UsagePeek()
+
+    def served_version(self, version: str) -> str:
+        """Choose the version to ask: previews and the newest fields exist in the configured one only."""
+        return version if version == "v1alpha" else self._version
+
+    def _is_own(self, url: str) -> bool:
+        """Whether an address is the upstream's own, so that a key may go there."""
+        try:
+            return split(url)[0] == self._origin
+        except ValueError:
+            return False
+
+    def _key(self, lease: Lease) -> tuple[bytes, bytes]:
+        return (KEY_HEADER, lease.secret.encode())
+
+    async def _send(
         self,
         method: str,
         path: str,
         headers: tuple[tuple[bytes, bytes], ...],
-        lease: Lease | None,
+        lease: Lease,
         body: Body = b"",
         *,
         length_bytes: int | None = None,
     ) -> Response:
         """Send a request under a key and give the answer once its head has come.
 
-        `path` begins with the version. Raises `UpstreamRefusal` for every status of 400 and above.
+        Raises `UpstreamRefusal` for every status of 400 and above.
         """
-        key = ((KEY_HEADER, lease.secret.encode()),) if lease is not None else ()
         request = Request(
             origin=self._origin,
             method=method,
             target=self._path + path,
-            headers=headers + key,
+            headers=(*headers, self._key(lease)),
             body=body,
             length_bytes=length_bytes,
         )
         return await self._opened(request)
 
-    async def send_to(
+    async def _send_to(
         self, url: str, method: str, headers: tuple[tuple[bytes, bytes], ...], body: Body, length_bytes: int | None
     ) -> Response:
-        """Send a request to an address that the upstream itself has named, such as that of an upload under way."""
         origin, target = split(url)
-        return await self._opened(
-            Request(origin=origin, method=method, target=target, headers=headers, body=body, length_bytes=length_bytes)
+        request = Request(
+            origin=origin, method=method, target=target, headers=headers, body=body, length_bytes=length_bytes
         )
+        return await self._opened(request)
 
     async def _opened(self, request: Request) -> Response:
         try:
@@ -96,3 +180,15 @@ class GeminiApi:
         except NetworkError as fault:
             raise broken(fault) from fault
         return response
+
+
+def patched(body: bytes | mmap, target: Target, method: str) -> bytes | mmap:
+    """Make the changes that a model's name asks for; almost always none."""
+    generates = method in ("generateContent", "streamGenerateContent")
+    if target.reasoning is not None and generates:
+        body = with_thinking(memoryview(body), target.reasoning, target.abilities.thinking)
+    if target.web_search and generates:
+        body = with_search(memoryview(body))
+    if target.model != target.asked and not generates:
+        body = with_model(memoryview(body), target.asked, target.model)
+    return body

@@ -1,0 +1,322 @@
+"""Files, caches, jobs and whatever else Gemini keeps: each belongs to the key that made it, and to one caller.
+
+A request for a resource goes to its key; somebody else's resource is not found. Bodies are streamed both ways, in one
+attempt; only small replies are looked at, to learn what has been made, before the client sees them.
+"""
+
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from mmap import mmap
+from urllib.parse import parse_qsl
+
+from msgspec import Raw, Struct
+
+from gemgate.callers.auth import Caller
+from gemgate.errors import GemgateError, InvalidRequest, NotFound, RateLimited, UpstreamError
+from gemgate.keys.pool import KeyPool, Lease
+from gemgate.net.connection import Body, Headers, NetworkError, Response
+from gemgate.net.sse import SseParser
+from gemgate.pipeline.exchange import JSON, Exchange
+from gemgate.pipeline.handle import Clock
+from gemgate.pipeline.relay import EVENT_STREAM, RelayUpstream, pass_on
+from gemgate.protocols.gemini.resources import LIFETIME_SECONDS, made, owned_name, read_page, references, write_page
+from gemgate.store.protocols import Owner, OwnerStore
+
+PEEKED_BYTES = 1024 * 1024
+UPLOAD_URL = b"x-goog-upload-url"
+PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1000
+MAX_PAGES = 100
+FETCHED_PAGE_SIZE = 100
+"""The largest page that every collection grants."""
+
+
+class ResourcePath(Struct, frozen=True):
+    """Where a request goes: `lead` is empty, `/upload` or `/download`; `rest` follows the version, without the query."""
+
+    lead: str
+    version: str
+    rest: str
+
+    @property
+    def collection(self) -> str:
+        """The collection that the path begins with."""
+        return self.rest.partition("/")[0].partition(":")[0]
+
+
+class RequestBody(Struct, frozen=True):
+    """A body to send on: its bytes, or a stream of `length_bytes` (`None` if unknown)."""
+
+    data: Body
+    length_bytes: int | None = None
+
+
+class Resources:
+    """Serves requests for resources, and remembers whose they are."""
+
+    def __init__(self, upstream: RelayUpstream, pool: KeyPool, owners: OwnerStore, clock: Clock) -> None:
+        self._upstream = upstream
+        self._pool = pool
+        self._owners = owners
+        self._clock = clock
+
+    async def key_for(self, caller: Caller, body: Body) -> Lease | None:
+        """Find the key that owns what a request's body refers to; `None` if it refers to nothing that is owned.
+
+        Raises `NotFound` for somebody else's, `InvalidRequest` for things of two keys.
+        """
+        names = references(body) if isinstance(body, (bytes, mmap)) else []
+        owners = await self._owners.find(names) if names else []
+        for owner in owners:
+            if owner.caller_id != caller.id:
+                raise _not_found(owner.resource)
+        keys = {owner.key_id for owner in owners}
+        if len(keys) > 1:
+            raise InvalidRequest(
+                f"{owners[0].resource} and {owners[-1].resource} were made under different upstream keys and cannot be "
+                "used in one request. Upload them again, one after the other."
+            )
+        return self._pool.get(keys.pop()) if keys else None
+
+    async def serve(self, exchange: Exchange, path: ResourcePath, body: RequestBody) -> None:
+        """Serve a request for a resource or a collection."""
+        assert exchange.caller is not None
+        name = owned_name(path.rest)
+        if name is None and exchange.method == "GET" and path.collection != "models":
+            await self._list(exchange, path, exchange.caller)
+            return
+        lease = await self._lease(exchange.caller, name, path, body)
+        self._note(exchange)
+        response = await self._upstream.send_resource(
+            exchange, self._target(path, exchange.query), lease, body.data, length_bytes=body.length_bytes
+        )
+        if exchange.method == "DELETE" and name is not None and path.rest == name:
+            await self._owners.delete(name)
+        await self._answer(exchange, path, response, lease, exchange.caller)
+
+    async def begin_upload(self, exchange: Exchange, path: ResourcePath, body: RequestBody, public_url: str) -> None:
+        """Begin a resumable upload, or take a whole one; the address of its next step becomes one of ours."""
+        caller = exchange.caller
+        assert caller is not None
+        lease = await self._lease(caller, owned_name(path.rest), path, body)
+        self._note(exchange)
+        response = await self._upstream.send_resource(
+            exchange, self._target(path, exchange.query), lease, body.data, length_bytes=body.length_bytes
+        )
+        location = response.header(UPLOAD_URL).decode("latin-1")
+        more: Headers = []
+        if location:
+            token = secrets.token_urlsafe(32)
+            owner = self._owner(f"uploads/{token}", lease, caller, self._until("uploads"), location)
+            await self._owners.put([owner])
+            ours = f"{public_url}{path.lead}/{path.version}/{path.rest}?upload_id={token}&upload_protocol=resumable"
+            more.append((UPLOAD_URL, ours.encode()))
+        await self._answer(exchange, path, response, lease, caller, more)
+
+    async def upload_owner(self, query: bytes) -> Owner | None:
+        """Find the upload that a request goes on with: its id is its credential, as the client's SDK sends no other."""
+        token = dict(parse_qsl(query.decode("latin-1"))).get("upload_id", "")
+        return await self._owners.get(f"uploads/{token}") if token else None
+
+    async def go_on_uploading(self, exchange: Exchange, path: ResourcePath, body: RequestBody, owner: Owner) -> None:
+        """Send the next piece of an upload where the upstream wants it."""
+        lease = self._pool.get(owner.key_id)
+        if lease is None:
+            raise _key_is_gone(owner.resource)
+        self._note(exchange)
+        response = await self._upstream.send_on(
+            exchange, owner.location, lease, body.data, length_bytes=body.length_bytes
+        )
+        if response.header(b"x-goog-upload-status") in (b"final", b"cancelled"):
+            await self._owners.delete(owner.resource)
+        await self._answer(exchange, path, response, lease, Caller(owner.caller_id))
+
+    async def answer_made(self, exchange: Exchange, response: Response, lease: Lease, path: ResourcePath) -> None:
+        """Pass on the answer of a model method that makes something, such as a batch."""
+        assert exchange.caller is not None
+        await self._answer(exchange, path, response, lease, exchange.caller)
+
+    async def _lease(self, caller: Caller, name: str | None, path: ResourcePath, body: RequestBody) -> Lease:
+        if name is not None:
+            owner = await self._owners.get(name)
+            if owner is None or owner.caller_id != caller.id:
+                raise _not_found(name)
+            lease = self._pool.get(owner.key_id)
+            if lease is None:
+                raise _key_is_gone(name)
+            return lease
+        lease = await self.key_for(caller, body.data) or self._pool.take(path.collection)
+        if lease is None:
+            raise RateLimited("Every upstream key rests for now.", retry_after_seconds=self._pool.rested_in("") or 1.0)
+        return lease
+
+    def _note(self, exchange: Exchange) -> None:
+        exchange.upstream = self._upstream.name
+        exchange.attempts = 1
+
+    def _target(self, path: ResourcePath, query: bytes) -> str:
+        kept = b"&".join(part for part in query.split(b"&") if part and not part.startswith(b"key="))
+        version = self._upstream.served_version(path.version)
+        return f"{path.lead}/{version}/{path.rest}" + (f"?{kept.decode('latin-1')}" if kept else "")
+
+    async def _answer(
+        self,
+        exchange: Exchange,
+        path: ResourcePath,
+        response: Response,
+        lease: Lease,
+        caller: Caller,
+        more: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """Pass an answer on; what it has made is remembered first, so that the client's next request finds it."""
+        content_type = response.header(b"content-type")
+        if content_type.startswith(JSON) and exchange.method != "HEAD":
+            await self._answer_document(exchange, path, response, lease, caller, more)
+        elif content_type.startswith(EVENT_STREAM):
+            await pass_on(exchange, self._upstream, _Watched(response, self, path, lease, caller), more)
+        else:
+            await pass_on(exchange, self._upstream, response, more)
+
+    async def _answer_document(
+        self,
+        exchange: Exchange,
+        path: ResourcePath,
+        response: Response,
+        lease: Lease,
+        caller: Caller,
+        more: Sequence[tuple[bytes, bytes]],
+    ) -> None:
+        head: list[bytes] = []
+        size = 0
+        try:
+            while (chunk := await response.read()) and (size := size + len(chunk)) <= PEEKED_BYTES:
+                head.append(chunk)
+        except NetworkError as fault:
+            raise UpstreamError(str(fault)) from fault
+        head.append(chunk)
+        body = b"".join(head)
+        if size <= PEEKED_BYTES:
+            await self.remember(body, path, lease, caller)
+        kept = self._upstream.answer_headers(response.headers)
+        await exchange.start(response.status, response.header(b"content-type"), [*kept, *more])
+        try:
+            while not response.exhausted:
+                await exchange.send(body)
+                body = await response.read()
+        except NetworkError:
+            exchange.ended = True
+            return
+        await exchange.send(body, more=False)
+
+    async def remember(self, body: bytes, path: ResourcePath, lease: Lease, caller: Caller) -> bool:
+        """Keep the owner of whatever a reply tells of; gives whether it told of anything."""
+        found = made(body, path.collection, self._clock.seconds())
+        if found:
+            await self._owners.put([self._owner(item.name, lease, caller, item.expires_at) for item in found])
+        return bool(found)
+
+    def _owner(self, name: str, lease: Lease, caller: Caller, expires_at: float, location: str = "") -> Owner:
+        return Owner(resource=name, key_id=lease.id, caller_id=caller.id, location=location, expires_at=expires_at)
+
+    def _until(self, collection: str) -> float:
+        return self._clock.seconds() + LIFETIME_SECONDS[collection]
+
+    async def _list(self, exchange: Exchange, path: ResourcePath, caller: Caller) -> None:
+        """List what the caller owns, over all keys: the upstream's own entries, filtered."""
+        owned = await self._owners.of_caller(caller.id, f"{path.collection}/")
+        names = {owner.resource for owner in owned}
+        entries: list[tuple[str, Raw]] = []
+        member = path.collection
+        self._note(exchange)
+        for key_id in dict.fromkeys(owner.key_id for owner in owned):
+            lease = self._pool.get(key_id)
+            if lease is not None:
+                member, found = await self._entries(exchange, path, lease)
+                entries += ((name, entry) for name, entry in found if owned_name(name) in names)
+        wanted = dict(parse_qsl(exchange.query.decode("latin-1")))
+        size = _page_size(wanted.get("pageSize", wanted.get("page_size", "")))
+        start = _offset(wanted.get("pageToken", wanted.get("page_token", "")))
+        page = [entry for _, entry in entries[start : start + size]]
+        next_token = _token(start + size) if start + size < len(entries) else ""
+        if not owned:
+            exchange.upstream = "none"
+        await exchange.answer(200, write_page(member, page, next_token))
+
+    async def _entries(self, exchange: Exchange, path: ResourcePath, lease: Lease) -> tuple[str, list[tuple[str, Raw]]]:
+        entries: list[tuple[str, Raw]] = []
+        token, member = "", path.collection
+        for _ in range(MAX_PAGES):
+            query = f"pageSize={FETCHED_PAGE_SIZE}" + (f"&pageToken={token}" if token else "")
+            response = await self._upstream.send_resource(exchange, self._target(path, query.encode()), lease, b"")
+            try:
+                page = read_page(await response.read_all(PEEKED_BYTES * 16), path.collection)
+            except NetworkError as fault:
+                raise UpstreamError(str(fault)) from fault
+            if page is None:
+                raise UpstreamError("The upstream's list cannot be read.")
+            entries += page.entries
+            token, member = page.next_token, page.member
+            if not token:
+                break
+        return member, entries
+
+
+class _Watched:
+    """A streamed reply that is watched for the name of what it makes, until it has told it."""
+
+    def __init__(
+        self, response: Response, resources: Resources, path: ResourcePath, lease: Lease, caller: Caller
+    ) -> None:
+        self._response = response
+        self._resources = resources
+        self._about = (path, lease, caller)
+        self._parser: SseParser | None = SseParser()
+        self.status = response.status
+        self.headers = response.headers
+        self.header = response.header
+        self.aclose = response.aclose
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether everything has been read."""
+        return self._response.exhausted
+
+    async def read(self) -> bytes:
+        """Read on, and remember what an event tells of."""
+        chunk = await self._response.read()
+        if self._parser is not None:
+            for event in self._parser.feed(chunk):
+                if await self._resources.remember(event, *self._about):
+                    self._parser = None
+                    break
+        return chunk
+
+
+def _not_found(name: str) -> GemgateError:
+    return NotFound(f"{name} was not found. It may have expired, or it was made with another key of this server.")
+
+
+def _key_is_gone(name: str) -> GemgateError:
+    return NotFound(f"{name} belongs to an upstream key that this server no longer has.")
+
+
+def _page_size(text: str) -> int:
+    if not text:
+        return PAGE_SIZE
+    if not text.isdigit():
+        raise InvalidRequest("pageSize must be a whole number.", param="pageSize")
+    return min(int(text), MAX_PAGE_SIZE) or PAGE_SIZE
+
+
+def _token(offset: int) -> str:
+    return urlsafe_b64encode(b"%d" % offset).decode().rstrip("=")
+
+
+def _offset(token: str) -> int:
+    if not token:
+        return 0
+    try:
+        return int(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except ValueError as error:
+        raise InvalidRequest("pageToken is not one that this server has given.", param="pageToken") from error
