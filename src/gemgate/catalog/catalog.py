@@ -71,6 +71,11 @@ class Catalog:
     def __len__(self) -> int:
         return len(self._data.models)
 
+    @property
+    def newest(self) -> str:
+        """The newest chat model, for examples and for names that nothing is known of."""
+        return self._data.newest
+
     def model(self, name: str) -> Model | None:
         """Find the row of exactly this name, `models/` aside."""
         return self._data.models.get(self._bare(name))

@@ -78,8 +78,6 @@ class Exchange:
         receive: Receive,
         send: Send,
         request_id: str,
-        cors: Headers,
-        strict: bool,
     ) -> None:
         self.method = method
         self.path = path
@@ -89,8 +87,8 @@ class Exchange:
         self._send = send
         self.request_id = request_id
         self.request_id_headers: tuple[bytes, ...] = (b"x-request-id",)
-        self.cors = cors
-        self.strict = strict
+        self.cors: Headers = []
+        self.strict = False
         self.render_error: RenderError | None = None
         self.caller: Caller | None = None
         self.upstream = "none"

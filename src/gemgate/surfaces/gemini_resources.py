@@ -33,7 +33,7 @@ FETCHED_PAGE_SIZE = 100
 
 
 class ResourcePath(Struct, frozen=True):
-    """Where a request goes: `lead` is empty, `/upload` or `/download`; `rest` follows the version, without the query."""
+    """Where a request goes: `lead` is empty, `/upload` or `/download`; `rest` follows the version, up to the query."""
 
     lead: str
     version: str

@@ -37,8 +37,11 @@ class Upstream(Protocol):
 
     name: str
     """As the `x-gemgate-upstream` header tells it."""
-    model_name: str | None
-    """Its one model, if it answers every name with it."""
+
+    @property
+    def model_name(self) -> str | None:
+        """Its one model, if it answers every name with it."""
+        ...
 
     def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
         """Tell what it would drop, as `Reply.dropped` does, without asking anybody."""

@@ -44,13 +44,16 @@ PATHS = {
     "sampling.frequency_penalty": "generationConfig.frequencyPenalty",
     "sampling.logprobs": "generationConfig.responseLogprobs",
     "sampling.candidates": "generationConfig.candidateCount",
+    "reasoning": "generationConfig.thinkingConfig",
     "reasoning.effort": "generationConfig.thinkingConfig.thinkingLevel",
     "reasoning.budget_tokens": "generationConfig.thinkingConfig.thinkingBudget",
     "reasoning.include_thoughts": "generationConfig.thinkingConfig.includeThoughts",
     "output": "generationConfig.responseMimeType",
+    "output.json": "generationConfig.responseMimeType",
     "output.modalities": "generationConfig.responseModalities",
     "output.schema": "generationConfig.responseSchema",
     "tool_choice": "toolConfig",
+    "vendor": "safetySettings",
 }
 
 MODES: dict[str, ToolMode] = {"AUTO": "auto", "NONE": "none", "ANY": "required", "VALIDATED": "validated"}

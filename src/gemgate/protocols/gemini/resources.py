@@ -1,7 +1,7 @@
 """The things that Gemini keeps for a key's project: their names, and where requests and replies mention them.
 
-A name is a collection and an id (`files/abc`); what lies below it (`fileSearchStores/x/documents/y`) belongs to the same
-owner. Source: notes §2.2 and §2.4.
+A name is a collection and an id (`files/abc`); what lies below it (`fileSearchStores/x/documents/y`) belongs to the
+same owner. Source: notes §2.2 and §2.4.
 """
 
 import re

@@ -69,12 +69,12 @@ PATHS = {
     "sampling.presence_penalty": "presence_penalty",
     "sampling.frequency_penalty": "frequency_penalty",
     "sampling.candidates": "n",
+    "reasoning": "model",
     "reasoning.effort": "reasoning_effort",
-    "reasoning.budget_tokens": "extra_body.google.thinking_config.thinking_budget",
-    "reasoning.include_thoughts": "extra_body.google.thinking_config.include_thoughts",
     "output": "response_format",
     "output.schema": "response_format.json_schema.schema",
     "output.modalities": "modalities",
+    "vendor": "safety_settings",
 }
 
 
@@ -86,12 +86,18 @@ def inbound(body: bytes | memoryview) -> Parsed:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise unreadable(error) from error
     dropped = _unknown(members)
-    extension, thinking_path = _google(request)
+    extension, google_path = _google(request)
     reasoning = _reasoning(request, extension)
     limit_field = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
-    paths = PATHS | {"sampling.max_output_tokens": limit_field}
+    paths = PATHS | {
+        "sampling.max_output_tokens": limit_field,
+        "reasoning.budget_tokens": f"{google_path}.thinking_config.thinking_budget",
+        "reasoning.include_thoughts": f"{google_path}.thinking_config.include_thoughts",
+    }
     if request.reasoning_effort is None:
-        paths["reasoning.effort"] = f"{thinking_path}.thinking_level"
+        paths["reasoning.effort"] = f"{google_path}.thinking_config.thinking_level"
+    if request.safety_settings is UNSET:
+        paths["vendor"] = f"{google_path}.safety_settings"
     if not request.messages:
         raise InvalidRequest("There is no message to answer. Send at least one.", param="messages")
     system, messages = _conversation(request.messages)
@@ -133,7 +139,7 @@ def _google(request: wire.Request) -> tuple[wire.GoogleExtension, str]:
     if request.extra_body is not None and request.extra_body.google is not None:
         raw, path = request.extra_body.google, "extra_body.google"
     if raw is None:
-        return wire.GoogleExtension(), "extra_body.google.thinking_config"
+        return wire.GoogleExtension(), "extra_body.google"
     value = _snake(json.decode(raw))
     known = {field.name for field in msgspec.structs.fields(wire.GoogleExtension)}
     if isinstance(value, dict):
@@ -141,7 +147,7 @@ def _google(request: wire.Request) -> tuple[wire.GoogleExtension, str]:
             if name not in known:
                 raise InvalidRequest("This extension is not served here yet.", param=f"{path}.{name}")
     try:
-        return msgspec.convert(value, wire.GoogleExtension, strict=False), f"{path}.thinking_config"
+        return msgspec.convert(value, wire.GoogleExtension, strict=False), path
     except msgspec.ValidationError as error:
         fault = unreadable(error)
         raise InvalidRequest(fault.message, param=f"{path}.{fault.param}" if fault.param else path) from error

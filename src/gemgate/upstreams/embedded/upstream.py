@@ -103,6 +103,10 @@ class EmbeddedUpstream:
         """Wait until the model is loaded; raises `Unavailable` if it cannot be."""
         await self._loaded()
 
+    def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
+        """Tell what the model would not honour; raises `InvalidRequest` for what it cannot do at all."""
+        return prompt_of(call, target).dropped
+
     async def generate(self, call: Generate, target: Target, lease: Lease | None) -> EmbeddedReply:
         """Begin an answer: wait for the model, for a place, and for the prompt to be accepted.
 

@@ -10,10 +10,12 @@ from gemgate.catalog.catalog import Target
 from gemgate.errors import UpstreamError
 from gemgate.hub.call import CountTokens, Generate
 from gemgate.hub.codec import Dropped
+from gemgate.hub.models import ModelInfo
 from gemgate.keys.pool import Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
 from gemgate.net.http import HttpClient, Request
 from gemgate.net.url import split
+from gemgate.protocols.gemini.models import read_models
 from gemgate.protocols.gemini.outbound import count_tokens, outbound
 from gemgate.protocols.gemini.patch import with_model, with_search, with_thinking, without_signatures
 from gemgate.protocols.gemini.peek import UsagePeek
@@ -22,6 +24,8 @@ from gemgate.upstreams.gemini_api.headers import answer_headers, query_without_k
 from gemgate.upstreams.gemini_api.reply import GeminiReply
 
 MAX_ERROR_BYTES = 1024 * 1024
+MAX_LIST_BYTES = 16 * 1024 * 1024
+MAX_PAGES = 20
 MAX_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEY_HEADER = b"x-goog-api-key"
@@ -74,6 +78,22 @@ class GeminiApi:
         except (NetworkError, ValueError, AssertionError) as fault:
             raise UpstreamError("The upstream's token count cannot be read.") from fault
         return total
+
+    async def list_models(self, lease: Lease) -> list[ModelInfo]:
+        """List the models that a key may use; raises `UpstreamRefusal` or `UpstreamError`."""
+        models: list[ModelInfo] = []
+        token = ""
+        for _ in range(MAX_PAGES):
+            query = "?pageSize=1000" + (f"&pageToken={token}" if token else "")
+            response = await self._send("GET", f"/{self._version}/models{query}", (), lease)
+            try:
+                page, token = read_models(await response.read_all(MAX_LIST_BYTES))
+            except (NetworkError, ValueError) as fault:
+                raise UpstreamError("The upstream's list of models cannot be read.") from fault
+            models += page
+            if not token:
+                break
+        return models
 
     async def send_model_method(
         self,

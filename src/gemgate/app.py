@@ -1,0 +1,154 @@
+"""The composition root: settings → objects → ASGI application. The only module that builds things."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gemgate import __version__
+from gemgate.callers.auth import ClientKeys
+from gemgate.callers.first_key import first_key
+from gemgate.catalog.catalog import Catalog
+from gemgate.config import Settings
+from gemgate.errors import Unavailable
+from gemgate.hub.models import ModelInfo
+from gemgate.keys.pool import KeyPool
+from gemgate.net.http import HttpClient
+from gemgate.net.proxy import Proxies
+from gemgate.pipeline.exchange import Cors
+from gemgate.pipeline.handle import Clock, Handler
+from gemgate.pipeline.relay import Relay
+from gemgate.server.application import Application
+from gemgate.server.endpoint import Endpoint, Limits, Surfaces
+from gemgate.store.sqlite import SqliteStore
+from gemgate.surfaces.gemini import GeminiSurface, RelayedGemini, TranslatedGemini
+from gemgate.surfaces.gemini_resources import Resources
+from gemgate.surfaces.models import ModelsSurface
+from gemgate.surfaces.openai_chat import ChatSurface
+from gemgate.upstreams.embedded.advice import SET_A_KEY
+from gemgate.upstreams.embedded.upstream import EmbeddedUpstream
+from gemgate.upstreams.gemini_api.api import GeminiApi
+
+DATABASE = "gemgate.sqlite3"
+ID_BYTES = 12
+
+
+class State:
+    """What the whole server is going through."""
+
+    def __init__(self) -> None:
+        self.draining = False
+
+
+def build(settings: Settings, state: State | None = None) -> Application:
+    """Build the application that serves under these settings; raises `SettingsError`."""
+    state = state or State()
+    return _gemini(settings, state) if settings.gemini.api_keys else _embedded(settings, state)
+
+
+def _clock() -> Clock:
+    return Clock(time.time, lambda: datetime.now(UTC).date(), lambda: secrets.token_hex(ID_BYTES))
+
+
+def _gemini(settings: Settings, state: State) -> Application:
+    clock = _clock()
+    catalog = Catalog.load(settings.catalog_overrides)
+    client = HttpClient(settings.gemini.deadlines, Proxies())
+    api = GeminiApi(client, settings.gemini.base_url, settings.gemini.api_version)
+    pool = KeyPool(settings.gemini.api_keys, time.monotonic)
+    store = SqliteStore(settings.data_path / DATABASE, time.time)
+    attempts = settings.gemini.max_attempts
+    handler = _handler(settings, api, pool, catalog, clock)
+
+    async def list_models() -> list[ModelInfo]:
+        lease = pool.take("")
+        if lease is None:
+            raise Unavailable("Every upstream key rests for now.")
+        return await api.list_models(lease)
+
+    surfaces = Surfaces(
+        chat=ChatSurface(handler),
+        gemini=RelayedGemini(
+            Relay(api, pool, catalog, clock, max_attempts=attempts), api, pool, Resources(api, pool, store, clock)
+        ),
+        models=ModelsSurface(list_models, catalog, clock),
+        lists_natively=True,
+    )
+    endpoint = _endpoint(settings, surfaces, lambda: not state.draining)
+    return Application(endpoint, [store.open], [client.aclose, store.aclose])
+
+
+def _embedded(settings: Settings, state: State) -> Application:
+    clock = _clock()
+    catalog = Catalog.load(settings.catalog_overrides)
+    chosen = settings.embedded
+    upstream = EmbeddedUpstream(
+        Path(chosen.model_path).expanduser() if chosen.model_path else None,
+        context_tokens=chosen.context_tokens,
+        concurrency=chosen.concurrency,
+        queue_limit=chosen.queue_limit,
+    )
+    handler = _handler(settings, upstream, None, catalog, clock)
+
+    async def list_models() -> list[ModelInfo]:
+        methods = ("generateContent", "streamGenerateContent", "countTokens")
+        return [
+            ModelInfo(name=upstream.model_name, input_tokens=chosen.context_tokens, methods=methods, owner="gemgate")
+        ]
+
+    gemini: GeminiSurface = TranslatedGemini(handler, SET_A_KEY)
+    surfaces = Surfaces(
+        chat=ChatSurface(handler),
+        gemini=gemini,
+        models=ModelsSurface(list_models, catalog, clock),
+        lists_natively=False,
+    )
+    endpoint = _endpoint(settings, surfaces, lambda: upstream.ready and not state.draining)
+    return Application(endpoint, [_soon(upstream.start)], [upstream.aclose])
+
+
+def _soon(start: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    """Put a start off until the server listens: loading the model holds the interpreter for a while."""
+
+    async def step() -> None:
+        asyncio.get_running_loop().call_later(0.1, start)
+
+    return step
+
+
+def _handler(
+    settings: Settings, upstream: GeminiApi | EmbeddedUpstream, pool: KeyPool | None, catalog: Catalog, clock: Clock
+) -> Handler:
+    return Handler(
+        upstream,
+        pool,
+        catalog,
+        clock,
+        max_attempts=settings.gemini.max_attempts,
+        keepalive_seconds=settings.server.keepalive_after_seconds,
+    )
+
+
+def _endpoint(settings: Settings, surfaces: Surfaces, ready: Callable[[], bool]) -> Endpoint:
+    server = settings.server
+    keys = client_keys(settings)
+    return Endpoint(
+        surfaces,
+        ClientKeys(keys),
+        Cors(frozenset(origin.encode() for origin in server.cors_origins)),
+        Limits(
+            max_body_bytes=server.max_body_bytes,
+            max_requests=server.max_requests,
+            strict=server.strict,
+            public_url=server.public_url,
+        ),
+        about={"name": "gemgate", "version": __version__},
+        ready=ready,
+    )
+
+
+def client_keys(settings: Settings) -> tuple[str, ...]:
+    """Give the keys that clients may use: those set, or the one that is made at the first start."""
+    return settings.clients.api_keys or (first_key(settings.data_path)[0],)

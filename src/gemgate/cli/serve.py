@@ -1,0 +1,128 @@
+"""`gemgate serve`: listen, say so, serve, drain."""
+
+import asyncio
+import errno
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from types import FrameType
+
+import uvicorn
+from msgspec import Struct
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from gemgate.app import State, build
+from gemgate.callers.first_key import first_key
+from gemgate.catalog.catalog import Catalog
+from gemgate.cli.banner import banner
+from gemgate.config import Settings, advice, load
+from gemgate.errors import SettingsError
+from gemgate.observe.log import set_up
+from gemgate.server.application import Application
+
+BACKLOG = 2048
+IDLE_SECONDS = 75
+GRACE_SECONDS = 5
+DRAIN_STEP_SECONDS = 0.02
+
+
+def serve(environment: Mapping[str, str], flags: Mapping[str, object], *, reload: bool) -> int:
+    """Serve until told to stop; gives the exit status."""
+    settings = load(environment, flags)
+    made = None if settings.clients.api_keys else first_key(settings.data_path)
+    newest = Catalog.load(settings.catalog_overrides).newest
+    listener = _listen(settings.server.host, settings.server.port)
+    print(banner(settings, listener.getsockname()[1], made, newest, language=environment.get("LANG", "")), flush=True)
+    for remark in advice(settings):
+        print(f"! {remark}", file=sys.stderr, flush=True)
+    worker = Worker(settings)
+    config = uvicorn.Config("gemgate.app:build", log_config=None, workers=settings.server.workers, reload=reload)
+    if reload:
+        ChangeReload(config, worker, [listener]).run()
+    elif settings.server.workers > 1:
+        Multiprocess(config, worker, [listener]).run()
+    else:
+        worker([listener])
+    return 0
+
+
+class Worker(Struct):
+    """One serving process, described so that it can be started anywhere."""
+
+    settings: Settings
+
+    def __call__(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on open sockets until told to stop."""
+        set_up(self.settings.log.level, self.settings.log.format)
+        state = State()
+        application = build(self.settings, state)
+        config = uvicorn.Config(
+            application,  # pyright: ignore[reportArgumentType] - an ASGI callable with plainer types
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        # What start-up has made lives as long as the process: the collector need not look at it again.
+        gc.freeze()
+        DrainingServer(config, application, state, self.settings.server.drain_seconds).run(sockets)
+
+
+class DrainingServer(uvicorn.Server):
+    """At the first signal: not ready any more, but every request is answered. At the second: at once."""
+
+    def __init__(self, config: uvicorn.Config, application: Application, state: State, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._application = application
+        self._state = state
+        self._drain_seconds = drain_seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, or end at once."""
+        if self._state.draining or self._loop is None:
+            self.should_exit = True
+            self.force_exit = sig == signal.SIGINT
+        else:
+            self._state.draining = True
+            self._loop.call_soon_threadsafe(self._begin_to_drain)
+
+    def _begin_to_drain(self) -> None:
+        self._draining = asyncio.ensure_future(self._drain())
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._drain_seconds
+        while self._application.under_way and loop.time() < deadline and not self.should_exit:
+            await asyncio.sleep(DRAIN_STEP_SECONDS)
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the port; raises `SettingsError` with what to do if it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError("PORT", f"port {port} is in use; stop what listens there or choose another") from error
+        raise SettingsError("HOST", f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,98 @@
+"""Reading a request's body: whole and bounded, or piece by piece as it comes."""
+
+import asyncio
+import mmap
+import tempfile
+from collections.abc import AsyncIterator
+
+from gemgate.errors import GemgateError, InvalidRequest, TooLarge
+from gemgate.pipeline.exchange import ClientGone, Exchange
+
+SPOOL_BYTES = 1024 * 1024
+BODY_SECONDS = 300.0
+"""How long a client may take to send a body that is read whole."""
+
+
+def stated_length(exchange: Exchange) -> int | None:
+    """Give the Content-Length of a request, if it states one."""
+    stated = exchange.header(b"content-length")
+    return int(stated) if stated.isdigit() else None
+
+
+async def read_body(exchange: Exchange, limit_bytes: int) -> bytes | mmap.mmap:
+    """Read a body whole; one of more than a megabyte lies in a temporary file, mapped.
+
+    Raises `TooLarge` before reading if the length is stated, `ClientGone` if the client leaves.
+    """
+    if (stated_length(exchange) or 0) > limit_bytes:
+        raise _too_large(limit_bytes)
+    _refuse_compression(exchange)
+    message = await exchange.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if not message.get("more_body"):
+        return message.get("body", b"")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _gathered(exchange, message.get("body", b""), limit_bytes)
+    except TimeoutError as error:
+        raise InvalidRequest(f"The request body took longer than {BODY_SECONDS:g} seconds.") from error
+
+
+async def _gathered(exchange: Exchange, first: bytes, limit_bytes: int) -> bytes | mmap.mmap:
+    chunks, size = [first], len(first)
+    async for chunk in body_chunks(exchange):
+        size += len(chunk)
+        if size > limit_bytes:
+            raise _too_large(limit_bytes)
+        chunks.append(chunk)
+        if size > SPOOL_BYTES:
+            return await _spooled(exchange, chunks, size, limit_bytes)
+    return b"".join(chunks)
+
+
+async def _spooled(exchange: Exchange, chunks: list[bytes], size: int, limit_bytes: int) -> mmap.mmap:
+    with tempfile.TemporaryFile() as file:
+        file.writelines(chunks)
+        chunks.clear()
+        async for chunk in body_chunks(exchange):
+            size += len(chunk)
+            if size > limit_bytes:
+                raise _too_large(limit_bytes)
+            file.write(chunk)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+async def body_chunks(exchange: Exchange) -> AsyncIterator[bytes]:
+    """Give the rest of a body as it comes; raises `ClientGone` if the client leaves."""
+    more = True
+    while more:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        more = message.get("more_body", False)
+        if chunk := message.get("body", b""):
+            yield chunk
+
+
+def _refuse_compression(exchange: Exchange) -> None:
+    encoding = exchange.header(b"content-encoding")
+    if encoding and encoding.lower() != b"identity":
+        raise CompressedBody(
+            f"A body compressed with {encoding.decode('latin-1')[:40]} is not accepted. Send it plain."
+        )
+
+
+class CompressedBody(GemgateError):
+    """The body is compressed; nobody asked for that."""
+
+    status = 415
+    code = "unsupported_content_encoding"
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        f"The request body is larger than this server takes ({limit_bytes // (1024 * 1024)} MB). "
+        "Upload large media as a file and refer to it."
+    )

@@ -1,0 +1,43 @@
+"""Noticing that the client has left.
+
+Under uvicorn, sending to a client that has gone does nothing and says nothing, so the handler would go on draining, and
+paying, upstream. A task that waits for the disconnect and cancels the handler ends it within milliseconds.
+"""
+
+import asyncio
+from types import TracebackType
+
+from gemgate.pipeline.exchange import ClientGone, Exchange
+
+
+class Departure:
+    """While the block runs, the client's leaving cancels it and becomes `ClientGone`. The body must be read by then."""
+
+    __slots__ = ("_exchange", "_gone", "_task", "_watcher")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._gone = False
+        self._task: asyncio.Task[object] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._watcher is not None and self._task is not None
+        self._watcher.cancel()
+        if self._gone and kind is asyncio.CancelledError:
+            self._task.uncancel()
+            raise ClientGone from None
+
+    async def _watch(self) -> None:
+        while (await self._exchange.receive())["type"] != "http.disconnect":
+            pass
+        if not self._exchange.ended:
+            assert self._task is not None
+            self._gone = True
+            self._task.cancel()

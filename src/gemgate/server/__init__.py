@@ -1,0 +1,1 @@
+"""HTTP in: paths, credentials, bodies, errors."""

@@ -1,0 +1,227 @@
+"""One HTTP request, from the socket to a surface and back: who asks, for what, in which dialect, and how it ended."""
+
+import secrets
+from collections.abc import Callable
+from mmap import mmap
+from time import monotonic
+from typing import Any, assert_never
+
+from msgspec import Struct, json
+
+from gemgate.callers.auth import ClientKeys, credentials
+from gemgate.errors import GemgateError, TooLarge, Unauthenticated, Unavailable
+from gemgate.observe.log import LOGGER, log_exchange
+from gemgate.pipeline.body import body_chunks, read_body, stated_length
+from gemgate.pipeline.departure import Departure
+from gemgate.pipeline.exchange import ClientGone, Cors, Exchange, Headers, Receive, Send
+from gemgate.protocols.anthropic import errors as anthropic_errors
+from gemgate.protocols.gemini import errors as gemini_errors
+from gemgate.protocols.openai_chat import errors as openai_errors
+from gemgate.server.routes import Dialect, Route, dialect, find, normal
+from gemgate.surfaces.gemini import GeminiSurface
+from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath
+from gemgate.surfaces.models import ModelsSurface
+from gemgate.surfaces.openai_chat import ChatSurface
+
+RENDERERS = {
+    "openai": openai_errors.render,
+    "anthropic": anthropic_errors.render,
+    "gemini": gemini_errors.render,
+}
+OPEN = frozenset({"home", "health", "ready"})
+"""Operations that need no key."""
+
+MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024
+PREFLIGHT_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+UNAUTHENTICATED = (
+    "No valid API key. Send one of this server's own keys as `Authorization: Bearer KEY` (x-api-key, x-goog-api-key, "
+    "api-key and ?key= work too). `gemgate serve` prints the key that it made; API_KEYS sets others."
+)
+
+
+class Surfaces(Struct, frozen=True):
+    """What can be asked of this server."""
+
+    chat: ChatSurface
+    gemini: GeminiSurface
+    models: ModelsSurface
+    lists_natively: bool
+    """Whether lists of models in Gemini's own format are the upstream's."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What the server takes."""
+
+    max_body_bytes: int
+    max_requests: int
+    strict: bool
+    public_url: str
+
+
+class Endpoint:
+    """Answers HTTP requests."""
+
+    def __init__(
+        self,
+        surfaces: Surfaces,
+        keys: ClientKeys,
+        cors: Cors,
+        limits: Limits,
+        *,
+        about: dict[str, object],
+        ready: Callable[[], bool],
+    ) -> None:
+        self._surfaces = surfaces
+        self._keys = keys
+        self._cors = cors
+        self._limits = limits
+        self._about = about
+        self._ready = ready
+        self._under_way = 0
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are being answered."""
+        return self._under_way
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request; whatever happens, the client gets an answer in its own format."""
+        headers: Headers = scope["headers"]
+        path = normal(scope["path"])
+        names = frozenset(name for name, _ in headers)
+        spoken = dialect(path, names, scope["query_string"])
+        exchange = self._exchange(scope, path, spoken, receive, send)
+        began = monotonic()
+        gone = False
+        self._under_way += 1
+        try:
+            await self._serve(exchange, spoken, scope)
+        except GemgateError as error:
+            await self._fail(exchange, error)
+        except ClientGone:
+            gone = True
+        except Exception:
+            LOGGER.exception("%s %s failed (%s)", exchange.method, path, exchange.request_id)
+            await self._fail(exchange, GemgateError("Something went wrong inside this server; its log says what."))
+        finally:
+            self._under_way -= 1
+            log_exchange(exchange, began, monotonic(), gone=gone)
+
+    def _exchange(self, scope: dict[str, Any], path: str, spoken: Dialect, receive: Receive, send: Send) -> Exchange:
+        headers: Headers = scope["headers"]
+        exchange = Exchange(
+            method=scope["method"],
+            path=path,
+            query=scope["query_string"],
+            headers=headers,
+            receive=receive,
+            send=send,
+            request_id=f"req_{secrets.token_hex(12)}",
+        )
+        exchange.render_error = RENDERERS[spoken]
+        exchange.cors = self._cors.headers(exchange.header(b"origin"))
+        exchange.strict = self._limits.strict or exchange.header(b"x-gemgate-strict") == b"1"
+        if spoken == "anthropic":
+            exchange.request_id_headers = (b"x-request-id", b"request-id")
+        return exchange
+
+    async def _serve(self, exchange: Exchange, spoken: Dialect, scope: dict[str, Any]) -> None:
+        if exchange.method == "OPTIONS":
+            await self._preflight(exchange)
+            return
+        if self._under_way > self._limits.max_requests:
+            raise Unavailable("This server has all the requests it can take. Try again.", retry_after_seconds=1)
+        route = find(exchange.method, exchange.path, spoken)
+        if route.operation not in OPEN:
+            await self._authenticate(exchange, route)
+        match route.operation:
+            case "home":
+                await exchange.answer(200, json.encode(self._about))
+            case "health":
+                await exchange.answer(200, b'{"status":"ok"}')
+            case "ready":
+                await self._answer_ready(exchange)
+            case "chat":
+                body = await self._body(exchange)
+                async with Departure(exchange):
+                    await self._surfaces.chat.complete(exchange, body)
+            case "list_models":
+                await self._surfaces.models.list_all(exchange, spoken)
+            case "get_model":
+                await self._surfaces.models.get(exchange, spoken, route.rest)
+            case "native":
+                await self._native(exchange, route, scope)
+            case "upload":
+                await self._upload(exchange, route, scope)
+            case _:
+                assert_never(route.operation)
+
+    async def _authenticate(self, exchange: Exchange, route: Route) -> None:
+        queried = [part[4:] for part in exchange.query.split(b"&") if part.startswith(b"key=")]
+        exchange.caller = self._keys.caller(credentials(exchange.headers, queried))
+        if exchange.caller is None and not (
+            route.operation == "upload" and await self._surfaces.gemini.may_go_on(exchange.query)
+        ):
+            raise Unauthenticated(UNAUTHENTICATED)
+
+    async def _body(self, exchange: Exchange) -> bytes | mmap:
+        return await read_body(exchange, self._limits.max_body_bytes)
+
+    async def _native(self, exchange: Exchange, route: Route, scope: dict[str, Any]) -> None:
+        if not self._surfaces.lists_natively and exchange.method in ("GET", "HEAD"):
+            if route.rest == "models":
+                await self._surfaces.models.list_all(exchange, "gemini")
+                return
+            if route.rest.startswith("models/") and ":" not in route.rest and "/operations/" not in route.rest:
+                await self._surfaces.models.get(exchange, "gemini", route.rest)
+                return
+        body = await self._body(exchange)
+        async with Departure(exchange):
+            await self._surfaces.gemini.serve(exchange, _resource_path(route, scope), body)
+
+    async def _upload(self, exchange: Exchange, route: Route, scope: dict[str, Any]) -> None:
+        length = stated_length(exchange)
+        if (length or 0) > MAX_UPLOAD_BYTES:
+            raise TooLarge("A file may have 2 GB at most.")
+        if length == 0:
+            body = RequestBody(b"")
+        else:
+            body = RequestBody(body_chunks(exchange), length)
+        await self._surfaces.gemini.upload(
+            exchange, _resource_path(route, scope), body, self._public_url(exchange, scope)
+        )
+
+    def _public_url(self, exchange: Exchange, scope: dict[str, Any]) -> str:
+        """Say where the client reaches us: as configured, as a proxy tells, or as it asked."""
+        if self._limits.public_url:
+            return self._limits.public_url.rstrip("/")
+        scheme = exchange.header(b"x-forwarded-proto").decode("latin-1") or scope["scheme"]
+        host = exchange.header(b"x-forwarded-host") or exchange.header(b"host")
+        return f"{scheme}://{host.decode('latin-1')}"
+
+    async def _answer_ready(self, exchange: Exchange) -> None:
+        ready = self._ready()
+        await exchange.answer(200 if ready else 503, b'{"status":"ready"}' if ready else b'{"status":"not ready"}')
+
+    async def _preflight(self, exchange: Exchange) -> None:
+        asked = exchange.header(b"access-control-request-headers")
+        allowed: Headers = [
+            (b"allow", PREFLIGHT_METHODS),
+            (b"access-control-allow-methods", PREFLIGHT_METHODS),
+            (b"access-control-allow-headers", asked or b"*"),
+            (b"access-control-max-age", b"86400"),
+        ]
+        await exchange.start(204, b"", allowed)
+        await exchange.send(b"", more=False)
+
+    async def _fail(self, exchange: Exchange, error: GemgateError) -> None:
+        if not exchange.started:
+            await exchange.fail(error)
+
+
+def _resource_path(route: Route, scope: dict[str, Any]) -> ResourcePath:
+    """Take the path as the client encoded it, so that it goes upstream unchanged."""
+    raw = normal(scope["raw_path"].partition(b"?")[0].decode("latin-1"))
+    rest = raw.removeprefix(f"{route.lead}/{route.version}/")
+    return ResourcePath(route.lead, route.version, rest)

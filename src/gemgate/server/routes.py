@@ -1,0 +1,127 @@
+"""Every path that this server answers, in one table."""
+
+import re
+from typing import Literal
+
+from msgspec import Struct
+
+from gemgate.errors import MethodNotAllowed, NotFound
+
+Operation = Literal["home", "health", "ready", "chat", "list_models", "get_model", "native", "upload"]
+Dialect = Literal["openai", "anthropic", "gemini"]
+
+OPENAI_BASES = ("/v1", "/gemini/v1", "/openai/v1", "/v1beta/openai", "/openai", "/gemini")
+"""What OpenAI's clients are told as their base URL."""
+
+EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
+    "/": ("home", ("GET", "HEAD")),
+    "/health": ("health", ("GET", "HEAD")),
+    "/ready": ("ready", ("GET", "HEAD")),
+    **{f"{base}/chat/completions": ("chat", ("POST",)) for base in OPENAI_BASES},
+    **{f"{base}/models": ("list_models", ("GET", "HEAD")) for base in OPENAI_BASES},
+    "/v1": ("home", ("GET", "HEAD")),
+}
+OPENAI_MODEL = re.compile(rf"(?:{'|'.join(OPENAI_BASES)})/models/(.+)")
+
+NATIVE = re.compile(r"(/upload|/download|)/(v1|v1beta|v1alpha)/(.+)")
+NATIVE_MODEL_METHOD = re.compile(r"(?:models|tunedModels|dynamic)/[^:]+:\w+")
+NATIVE_ONLY = frozenset(
+    {
+        "agents",
+        "auth_tokens",
+        "cachedContents",
+        "corpora",
+        "credentials",
+        "decisions",
+        "environments",
+        "fileSearchStores",
+        "interactions",
+        "media",
+        "operations",
+        "triggers",
+        "tunedModels",
+        "voices",
+        "webhooks",
+    }
+)
+"""Collections under /v1 that no other format has."""
+SHARED = frozenset({"models", "files", "batches"})
+"""Collections under /v1 that several formats claim: who asks decides."""
+
+EXTRA_SLASHES = re.compile(r"//+")
+DOUBLED = ((re.compile(r"^((?:/gemini|/openai)?/v1)/v1(?=/)"), r"\1"),)
+COMPLETED_TWICE = "/chat/completions/chat/completions"
+
+
+class Route(Struct, frozen=True):
+    """Where a request leads; `rest` is what follows the version, or a model's name."""
+
+    operation: Operation
+    lead: str = ""
+    version: str = ""
+    rest: str = ""
+
+
+def normal(path: str) -> str:
+    """Forgive what clients do when they join a base URL and a path: doubled slashes, versions and endings."""
+    if "//" in path:
+        path = EXTRA_SLASHES.sub("/", path)
+    if path.endswith("/") and len(path) > 1:
+        path = path[:-1]
+    if "/v1/v1/" in path:
+        for pattern, single in DOUBLED:
+            path = pattern.sub(single, path)
+    if path.endswith(COMPLETED_TWICE):
+        path = path[: -len("/chat/completions")]
+    return path
+
+
+def find(method: str, path: str, dialect: Dialect) -> Route:
+    """Find where a normal path leads; raises `NotFound` or `MethodNotAllowed`."""
+    exact = EXACT.get(path)
+    if exact is not None and not (dialect == "gemini" and exact[0] == "list_models"):
+        operation, methods = exact
+        if method not in methods:
+            raise MethodNotAllowed(f"{path} is called with {' or '.join(methods)}.", allow=methods)
+        return Route(operation)
+    native = NATIVE.fullmatch(path)
+    if native is not None and not path.startswith("/v1beta/openai/"):
+        lead, version, rest = native.groups()
+        if _is_native(lead, version, rest, dialect):
+            if ".." in rest.split("/"):
+                raise NotFound("There is no such route.")
+            return Route("upload" if lead == "/upload" else "native", lead, version, rest)
+    found = OPENAI_MODEL.fullmatch(path)
+    if found is not None:
+        if method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("Models are only read.", allow=("GET", "HEAD"))
+        return Route("get_model", rest=found[1])
+    raise NotFound(
+        f"There is no route {method} {path[:200]}. This server answers /v1/chat/completions, /v1/models, and Gemini's "
+        "own API under /v1beta and /v1.",
+        code="unknown_route",
+    )
+
+
+def _is_native(lead: str, version: str, rest: str, dialect: Dialect) -> bool:
+    if lead or version != "v1" or NATIVE_MODEL_METHOD.fullmatch(rest):
+        return True
+    collection = rest.partition("/")[0].partition(":")[0]
+    return collection in NATIVE_ONLY or (collection in SHARED and dialect == "gemini")
+
+
+def dialect(path: str, names: frozenset[bytes], query: bytes) -> Dialect:
+    """Tell which format a client speaks, from what only that format's clients send (notes §2.1)."""
+    if path.startswith(("/v1beta/openai", "/openai", "/gemini/")):
+        return "openai"
+    if path.startswith(("/v1beta", "/v1alpha", "/upload", "/download")):
+        return "gemini"
+    if NATIVE_MODEL_METHOD.fullmatch(path.removeprefix("/v1/")):
+        return "gemini"
+    if b"x-goog-api-key" in names or b"x-goog-api-client" in names:
+        return "gemini"
+    if query and any(part.startswith((b"key=", b"pageSize=", b"pageToken=")) for part in query.split(b"&")):
+        return "gemini"
+    if b"anthropic-version" in names or path.startswith(("/v1/messages", "/anthropic")):
+        return "anthropic"
+    return "openai"

@@ -1,0 +1,134 @@
+"""Gemini's own API: relayed where the upstream speaks it, translated where it does not."""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from mmap import mmap
+from typing import Protocol
+
+from gemgate.errors import MethodNotAllowed, NotFound, Unsupported
+from gemgate.hub.codec import Parsed
+from gemgate.keys.pool import KeyPool
+from gemgate.pipeline.exchange import Exchange
+from gemgate.pipeline.handle import Handler
+from gemgate.pipeline.relay import Relay, RelayUpstream, pass_on, pass_refusal_on
+from gemgate.protocols.gemini.count import write_count
+from gemgate.protocols.gemini.inbound import inbound_count, inbound_generate
+from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath, Resources
+from gemgate.upstreams.refusal import UpstreamRefusal
+
+MODEL_METHOD = re.compile(r"models/([^:]+):(\w+)")
+READ_ONLY = frozenset(
+    {"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "predict"}
+)
+"""Model methods that leave nothing behind."""
+
+
+class GeminiSurface(Protocol):
+    """Serves everything below a version of Gemini's API."""
+
+    async def serve(self, exchange: Exchange, path: ResourcePath, body: bytes | mmap) -> None:
+        """Answer one request, its body read."""
+        ...
+
+    async def upload(self, exchange: Exchange, path: ResourcePath, body: RequestBody, public_url: str) -> None:
+        """Answer one request whose body is streamed."""
+        ...
+
+    async def may_go_on(self, query: bytes) -> bool:
+        """Whether a request without a key goes on with an upload."""
+        ...
+
+
+class RelayedGemini:
+    """Hands requests on to an upstream of the same language."""
+
+    def __init__(self, relay: Relay, upstream: RelayUpstream, pool: KeyPool, resources: Resources) -> None:
+        self._relay = relay
+        self._upstream = upstream
+        self._pool = pool
+        self._resources = resources
+
+    async def serve(self, exchange: Exchange, path: ResourcePath, body: bytes | mmap) -> None:
+        """Answer one request, its body read."""
+        found = MODEL_METHOD.fullmatch(path.rest)
+        if found and exchange.method == "POST":
+            await self._refused_openly(exchange, partial(self._model_method, exchange, path, *found.groups(), body))
+        elif found:
+            raise MethodNotAllowed(f"{found[2]} is called with POST.", allow=("POST",))
+        else:
+            await self._refused_openly(exchange, partial(self._resources.serve, exchange, path, RequestBody(body)))
+
+    async def upload(self, exchange: Exchange, path: ResourcePath, body: RequestBody, public_url: str) -> None:
+        """Begin an upload, or go on with one."""
+        owner = await self._resources.upload_owner(exchange.query)
+        if owner is not None:
+            serve = partial(self._resources.go_on_uploading, exchange, path, body, owner)
+        else:
+            serve = partial(self._resources.begin_upload, exchange, path, body, public_url)
+        await self._refused_openly(exchange, serve)
+
+    async def may_go_on(self, query: bytes) -> bool:
+        """Whether a request without a key goes on with an upload: the upload's id is its credential."""
+        return await self._resources.upload_owner(query) is not None
+
+    async def _model_method(
+        self, exchange: Exchange, path: ResourcePath, model: str, method: str, body: bytes | mmap
+    ) -> None:
+        assert exchange.caller is not None
+        pinned = await self._resources.key_for(exchange.caller, body)
+        response, lease = await self._relay.send(exchange, path.version, model, method, body, pinned)
+        if method in READ_ONLY:
+            await pass_on(exchange, self._upstream, response)
+        else:
+            await self._resources.answer_made(exchange, response, lease, path)
+
+    async def _refused_openly(self, exchange: Exchange, serve: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await serve()
+        except UpstreamRefusal as refusal:
+            await pass_refusal_on(exchange, self._upstream, refusal)
+
+
+class TranslatedGemini:
+    """Serves what an upstream of another language can; the rest needs a key of Gemini's own."""
+
+    def __init__(self, handler: Handler, cure: str) -> None:
+        self._handler = handler
+        self._cure = cure
+
+    async def serve(self, exchange: Exchange, path: ResourcePath, body: bytes | mmap) -> None:
+        """Answer one request, its body read."""
+        found = MODEL_METHOD.fullmatch(path.rest)
+        if found is None or exchange.method != "POST":
+            raise self._unsupported(path.rest)
+        model, method = found.groups()
+        match method:
+            case "generateContent":
+                parsed = inbound_generate(memoryview(body), model=model, stream=False)
+                await self._handler.generate(exchange, parsed)
+            case "streamGenerateContent":
+                await self._handler.generate(exchange, self._streamed(exchange, model, body))
+            case "countTokens":
+                parsed = inbound_count(memoryview(body), model=model)
+                total = await self._handler.count_tokens(exchange, parsed)
+                await exchange.answer(200, write_count(total))
+            case _:
+                raise self._unsupported(method)
+
+    async def upload(self, exchange: Exchange, path: ResourcePath, body: RequestBody, public_url: str) -> None:
+        """Refuse: files live at Gemini."""
+        raise self._unsupported(path.rest)
+
+    async def may_go_on(self, query: bytes) -> bool:
+        """Nothing is ever under way."""
+        return False
+
+    def _streamed(self, exchange: Exchange, model: str, body: bytes | mmap) -> Parsed:
+        framing = "sse" if b"alt=sse" in exchange.query.split(b"&") else "array"
+        return inbound_generate(memoryview(body), model=model, stream=True, framing=framing)
+
+    def _unsupported(self, what: str) -> Unsupported | NotFound:
+        if not re.fullmatch(r"[\w.:/-]{1,200}", what):
+            return NotFound("There is no such route.")
+        return Unsupported(f"{what} needs Gemini itself, and this server has no key for it. {self._cure}")
