@@ -1,6 +1,6 @@
 """Settings: a TOML file, below environment variables, below flags.
 
-A wrong setting is a `SettingsError` that names its key, where it came from, and the cure. Nothing here creates anything.
+A wrong setting is a `SettingsError` that names its key, where it came from, and the cure.
 """
 
 import os

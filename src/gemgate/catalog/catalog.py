@@ -71,10 +71,11 @@ class Catalog:
     def __len__(self) -> int:
         return len(self._data.models)
 
-    @property
-    def newest(self) -> str:
-        """The newest chat model, for examples and for names that nothing is known of."""
-        return self._data.newest
+    def newest_chat_model(self, today: date) -> str:
+        """Name a chat model of the newest family, for examples."""
+        families = self._data.families
+        rows = self.chat_models(today)
+        return next(row.name for row in rows if family(row.name, families) == self._data.newest)
 
     def model(self, name: str) -> Model | None:
         """Find the row of exactly this name, `models/` aside."""

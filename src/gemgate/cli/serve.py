@@ -7,10 +7,10 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import FrameType
 
 import uvicorn
-from msgspec import Struct
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from gemgate.app import State, build
@@ -32,7 +32,7 @@ def serve(environment: Mapping[str, str], flags: Mapping[str, object], *, reload
     """Serve until told to stop; gives the exit status."""
     settings = load(environment, flags)
     made = None if settings.clients.api_keys else first_key(settings.data_path)
-    newest = Catalog.load(settings.catalog_overrides).newest
+    newest = Catalog.load(settings.catalog_overrides).newest_chat_model(datetime.now(UTC).date())
     listener = _listen(settings.server.host, settings.server.port)
     print(banner(settings, listener.getsockname()[1], made, newest, language=environment.get("LANG", "")), flush=True)
     for remark in advice(settings):
@@ -48,16 +48,17 @@ def serve(environment: Mapping[str, str], flags: Mapping[str, object], *, reload
     return 0
 
 
-class Worker(Struct):
+class Worker:
     """One serving process, described so that it can be started anywhere."""
 
-    settings: Settings
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     def __call__(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on open sockets until told to stop."""
-        set_up(self.settings.log.level, self.settings.log.format)
+        set_up(self._settings.log.level, self._settings.log.format)
         state = State()
-        application = build(self.settings, state)
+        application = build(self._settings, state)
         config = uvicorn.Config(
             application,  # pyright: ignore[reportArgumentType] - an ASGI callable with plainer types
             loop="uvloop" if sys.platform != "win32" else "asyncio",
@@ -73,7 +74,7 @@ class Worker(Struct):
         )
         # What start-up has made lives as long as the process: the collector need not look at it again.
         gc.freeze()
-        DrainingServer(config, application, state, self.settings.server.drain_seconds).run(sockets)
+        DrainingServer(config, application, state, self._settings.server.drain_seconds).run(sockets)
 
 
 class DrainingServer(uvicorn.Server):
@@ -106,7 +107,8 @@ class DrainingServer(uvicorn.Server):
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._drain_seconds
-        while self._application.under_way and loop.time() < deadline and not self.should_exit:
+        # Looking now and then costs the requests nothing; an event would cost each of them a little.
+        while self._application.under_way and loop.time() < deadline and not self.should_exit:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_STEP_SECONDS)
         self.should_exit = True
 
