@@ -36,7 +36,7 @@ class BlockStart(Struct, frozen=True):
     part: Part
 
 
-class BlockDelta(Struct, frozen=True):
+class BlockDelta(Struct, frozen=True, gc=False):
     """More of the open block."""
 
     choice: int

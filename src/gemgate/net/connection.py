@@ -8,7 +8,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterable, Callable
 from mmap import mmap
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 from msgspec import Struct
@@ -16,6 +16,9 @@ from msgspec import Struct
 HIGH_WATER_BYTES = 256 * 1024
 SLICE_BYTES = 256 * 1024
 MAX_HEADER_BYTES = 64 * 1024
+
+BROKEN_OFF = "The connection to the upstream broke off."
+NOT_COMPRESSED = "The upstream's answer is not the compression it claims to be."
 
 Headers = list[tuple[bytes, bytes]]
 Body = bytes | mmap | AsyncIterable[bytes]
@@ -33,12 +36,25 @@ class DeadlineError(NetworkError):
     """The upstream was silent for too long."""
 
 
+class HeadTooLarge(ValueError):
+    """The head of an answer exceeds `MAX_HEADER_BYTES`."""
+
+
 class Deadlines(Struct, frozen=True, kw_only=True):
     """How long to wait, in seconds: for a connection, for the first byte of an answer, between bytes."""
 
     connect_seconds: float = 10.0
     first_byte_seconds: float = 300.0
     silence_seconds: float = 120.0
+
+
+class _Decompressor(Protocol):
+    """As zlib makes it."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 class Response:
@@ -48,7 +64,8 @@ class Response:
         "_buffered",
         "_chunks",
         "_connection",
-        "_decompress",
+        "_cut",
+        "_decompressor",
         "_error",
         "_waiter",
         "complete",
@@ -63,7 +80,8 @@ class Response:
         self._buffered = 0
         self._waiter: asyncio.Future[None] | None = None
         self._error: NetworkError | None = None
-        self._decompress: Callable[[bytes], bytes] | None = None
+        self._decompressor: _Decompressor | None = None
+        self._cut = False
         self.status = 0
         self.headers: Headers = []
         self.started = False
@@ -94,15 +112,18 @@ class Response:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def read_all(self, limit_bytes: int) -> bytes:
-        """Give the rest of the answer; raises `NetworkError` if it is longer than the limit."""
+        """Give the rest of the answer; raises `NetworkError` if it is longer than the limit. Closes it if it fails."""
         chunks: list[bytes] = []
         size = 0
-        while chunk := await self.read():
-            size += len(chunk)
-            if size > limit_bytes:
-                await self.aclose()
-                raise NetworkError(f"The upstream's answer is longer than {limit_bytes} bytes.")
-            chunks.append(chunk)
+        try:
+            while chunk := await self.read():
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise NetworkError(f"The upstream's answer is longer than {limit_bytes} bytes.")
+                chunks.append(chunk)
+        except BaseException:
+            await self.aclose()
+            raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def aclose(self) -> None:
@@ -124,7 +145,7 @@ class Response:
     @property
     def exhausted(self) -> bool:
         """Whether everything there will ever be has been read."""
-        return self.complete and not self._chunks
+        return self.complete and not self._chunks and self._error is None
 
     @property
     def waited_for(self) -> bool:
@@ -133,17 +154,18 @@ class Response:
 
     def decompress(self, encoding: bytes) -> None:
         """Undo a compression that was not asked for."""
-        if encoding in (b"gzip", b"x-gzip", b"deflate"):
-            self._decompress = zlib.decompressobj(wbits=47).decompress
+        if encoding and encoding.lower() in (b"gzip", b"x-gzip", b"deflate"):
+            self._decompressor = zlib.decompressobj(wbits=47)
 
     def add(self, data: bytes) -> bool:
-        """Take a piece of the body; gives whether the socket should pause."""
-        if self._decompress is not None:
+        """Take a piece of the body; gives whether the socket should pause. Raises `zlib.error`, the answer failed."""
+        if self._decompressor is not None:
             try:
-                data = self._decompress(data)
+                data = self._decompressor.decompress(data)
             except zlib.error:
-                self.fail(NetworkError("The upstream's answer is not the compression it claims to be."))
-                return True
+                self.fail(NetworkError(NOT_COMPRESSED))
+                raise
+            self._cut = not self._decompressor.eof
         if data:
             self._chunks.append(data)
             self._buffered += len(data)
@@ -157,6 +179,8 @@ class Response:
 
     def finish(self) -> None:
         """Mark the answer complete; its connection is no longer its own."""
+        if self._cut:
+            self.fail(NetworkError(NOT_COMPRESSED))
         self.complete = True
         self._connection = None
 
@@ -180,7 +204,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._writable: asyncio.Future[None] | None = None
-        self._header_bytes = 0
+        self._head_bytes = 0
+        self._unanswered_bytes = 0
         self._head_only = False
         self._until_close = True
         self._paused = False
@@ -200,19 +225,22 @@ class Connection(asyncio.Protocol):
         `head` ends with its empty line; `head_only` for an answer without a body whatever its headers say; `chunked`
         frames a body of unknown length. Raises `NetworkError`.
         """
-        assert self._transport is not None
+        if self._transport is None:
+            raise NetworkError(BROKEN_OFF)
         response = self._response = Response(self)
         self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
         self._until_close = True
-        self._header_bytes = 0
+        self._head_bytes = 0
+        self._unanswered_bytes = 0
         self.answered = False
-        self._deadline = self._loop.time() + self._deadlines.first_byte_seconds
-        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+        now = self._loop.time()
+        self._deadline = now + self._deadlines.first_byte_seconds
+        self._start_timer(now)
         try:
             self._sending = True
-            await self._send(head, body, response, chunked=chunked)
-            self._sending = False
+            # A body that was cut short leaves the connection unfit for another request.
+            self._sending = not await self._send(head, body, response, chunked=chunked)
             while not response.started:
                 await response.wait()
         except BaseException:
@@ -220,40 +248,45 @@ class Connection(asyncio.Protocol):
             raise
         return response
 
-    async def _send(self, head: bytes, body: Body, response: Response, *, chunked: bool) -> None:
+    async def _send(self, head: bytes, body: Body, response: Response, *, chunked: bool) -> bool:
+        """Send a request; gives whether all of it is on its way: after an early answer the rest is of no use."""
         assert self._transport is not None
         if isinstance(body, bytes):
             if len(body) <= SLICE_BYTES:
                 self._transport.write(head + body)
-                return
-            await self._send_slices(head, memoryview(body), response)
-        elif isinstance(body, mmap):
+                return True
+            return await self._send_slices(head, memoryview(body), response)
+        if isinstance(body, mmap):
             with memoryview(body) as view:
-                await self._send_slices(head, view, response)
-        else:
-            self._transport.write(head)
-            async for chunk in body:
-                if response.started or not self.alive:
-                    return  # answered early: the rest is of no use
+                return await self._send_slices(head, view, response)
+        self._transport.write(head)
+        async for chunk in body:
+            if response.started or not self.alive:
+                return False
+            if chunk:  # an empty one would end a chunked body
                 self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
-                # Between chunks the upstream waits for us, not we for it.
-                self._deadline = self._loop.time() + self._deadlines.first_byte_seconds
                 await self._drained()
-            if chunked:
-                self._transport.write(b"0\r\n\r\n")
+        if response.started or not self.alive:
+            return False
+        if chunked:
+            self._transport.write(b"0\r\n\r\n")
+        return True
 
-    async def _send_slices(self, head: bytes, view: memoryview, response: Response) -> None:
+    async def _send_slices(self, head: bytes, view: memoryview, response: Response) -> bool:
         assert self._transport is not None
         self._transport.write(head)
         for start in range(0, len(view), SLICE_BYTES):
             if response.started or not self.alive:
-                return
+                return False
             self._transport.write(bytes(view[start : start + SLICE_BYTES]))
             await self._drained()
+        return True
 
     async def _drained(self) -> None:
+        """Wait for room; the upstream has its full time again for each piece, and for the answer after the last."""
         if self._writable is not None:
             await self._writable
+        self._deadline = self._loop.time() + self._deadlines.first_byte_seconds
 
     def abort(self) -> None:
         """Take the connection down at once."""
@@ -265,6 +298,7 @@ class Connection(asyncio.Protocol):
         """The reader has caught up."""
         if self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = False
+            self._deadline = self._loop.time() + self._deadlines.silence_seconds
             self._transport.resume_reading()
 
     # What asyncio calls.
@@ -283,11 +317,19 @@ class Connection(asyncio.Protocol):
         self._deadline = self._loop.time() + self._deadlines.silence_seconds
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+            if not response.started:
+                self._count_unanswered(len(data))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, HeadTooLarge):
             response.fail(NetworkError("The upstream answered with something that is not HTTP."))
             self.abort()
             return
         response.wake()
+
+    def _count_unanswered(self, size: int) -> None:
+        """Bound what comes instead of an answer: a header that never ends, or interim answers that never do."""
+        self._unanswered_bytes += size
+        if self._unanswered_bytes > MAX_HEADER_BYTES:
+            raise HeadTooLarge
 
     def eof_received(self) -> bool:
         """The upstream closes; so do we."""
@@ -297,8 +339,7 @@ class Connection(asyncio.Protocol):
         """End what is under way: where no length was told, the end of the connection is the end of the answer."""
         self._transport = None
         self._stop_timer()
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self._wake_sender()
         response, self._response = self._response, None
         if response is None or response.complete:
             return
@@ -306,7 +347,7 @@ class Connection(asyncio.Protocol):
             response.finish()
             response.wake()
         else:
-            response.fail(NetworkError("The connection to the upstream broke off."))
+            response.fail(NetworkError(BROKEN_OFF))
 
     def pause_writing(self) -> None:
         """The socket is full."""
@@ -314,18 +355,26 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """There is room again."""
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        self._wake_sender()
+
+    def _wake_sender(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Refuse what follows an answer: nobody has asked for it."""
+        if self._response is None:
+            raise ValueError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header."""
         assert self._response is not None
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MAX_HEADER_BYTES:
-            raise ValueError("header too large")
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEADER_BYTES:
+            raise HeadTooLarge
         name = name.lower()
         if name in (b"content-length", b"transfer-encoding"):
             self._until_close = False
@@ -337,9 +386,12 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200:
             self._response.headers = []
+            self._deadline = self._loop.time() + self._deadlines.first_byte_seconds
             return
         self._response.status = status
         self._response.started = True
+        if self._sending:
+            self._wake_sender()
         if status in (204, 304):
             self._until_close = False
         self._response.decompress(self._response.header(b"content-encoding"))
@@ -369,6 +421,8 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
             self.idle_since = self._loop.time()
             self._release(self)
+        elif self._sending:
+            self.abort()  # closing would wait for an upstream that may never read the rest
         elif self._transport is not None:
             self._transport.close()
 
@@ -378,15 +432,20 @@ class Connection(asyncio.Protocol):
             return
         now = self._loop.time()
         if now < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
-        elif not response.waited_for:
+            self._start_timer(now)
+        elif not response.waited_for and not (self._sending and self._writable is not None):
             # Nobody is waiting: the client is slow, not the upstream.
             self._deadline = now + self._deadlines.silence_seconds
-            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+            self._start_timer(now)
         else:
             what = "went silent in the middle of its answer" if response.started else "took too long to answer"
             response.fail(DeadlineError(f"The upstream {what}."))
             self.abort()
+
+    def _start_timer(self, now: float) -> None:
+        # The deadline moves with every byte: look again no later than the shortest silence that may end.
+        when = min(self._deadline, now + self._deadlines.silence_seconds)
+        self._timer = self._loop.call_at(when, self._check_deadline)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -8,6 +8,8 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from mmap import mmap
+from string import punctuation
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -50,6 +52,7 @@ class HttpClient:
         self._proxies = proxies or Proxies({})
         self._idle: dict[Origin, list[Connection]] = {}
         self._tls: ssl.SSLContext | None = None
+        self._closed = False
 
     async def open(self, request: Request) -> Response:
         """Send a request and give its answer once the head has come.
@@ -74,14 +77,18 @@ class HttpClient:
         return await connection.exchange(head, request.body, head_only=head_only, chunked=chunked)
 
     async def aclose(self) -> None:
-        """Close what is idle."""
+        """Close what is idle, and what is under way as soon as it is done."""
+        self._closed = True
         idle, self._idle = self._idle, {}
         for connections in idle.values():
             for connection in connections:
                 connection.abort()
 
     def _head(self, request: Request, *, chunked: bool) -> bytes:
-        lines = [f"{request.method} {request.target} HTTP/1.1\r\nhost: {request.origin.authority}\r\n".encode("ascii")]
+        target = request.target
+        if not (target.isascii() and target.isprintable() and " " not in target):
+            target = quote(target, safe=punctuation)  # nothing in it may end the line
+        lines = [f"{request.method} {target} HTTP/1.1\r\nhost: {request.origin.authority}\r\n".encode("ascii")]
         lines += (b"%b: %b\r\n" % header for header in request.headers)
         length = len(request.body) if isinstance(request.body, (bytes, mmap)) else request.length_bytes
         if chunked:
@@ -106,7 +113,7 @@ class HttpClient:
         idle = self._idle.setdefault(origin, [])
 
         def release(connection: Connection) -> None:
-            if len(idle) < MAX_IDLE_CONNECTIONS:
+            if len(idle) < MAX_IDLE_CONNECTIONS and not self._closed:
                 idle.append(connection)
             else:
                 connection.abort()

@@ -7,6 +7,9 @@ Works on bytes alone: a chunk may end anywhere, inside a character as well, and 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 """A 4K image is one event of some 20 MB."""
 
+LF, CR = 10, 13
+BOUNDARIES = (b"\r\n\r\n", b"\n\n")
+
 
 class EventTooLarge(ValueError):
     """One event exceeds `MAX_EVENT_BYTES`."""
@@ -35,6 +38,30 @@ class SseParser:
         if self._pieces:
             chunk = b"".join((*self._pieces, chunk))
             self._pieces, self._size = [], 0
+        return self._lines(chunk) if self._data else self._events(chunk)
+
+    def end(self) -> list[bytes]:
+        """Give a last event that has no empty line after it."""
+        return self.feed(b"\n\n")
+
+    def _events(self, chunk: bytes) -> list[bytes]:
+        """Cut at empty lines, as nearly every stream can be: one line of data an event."""
+        boundary = BOUNDARIES[0] if BOUNDARIES[0] in chunk else BOUNDARIES[1]
+        blocks = chunk.split(boundary)
+        tail = blocks.pop()
+        events: list[bytes] = []
+        for block in blocks:
+            if not block.startswith(b"data: ") or block.find(LF) >= 0 or block.find(CR) >= 0:
+                return self._lines(chunk)
+            events.append(block[6:])
+        if tail:
+            if b"\r" in tail or b"\n" in tail:
+                return self._lines(chunk)
+            self._keep(tail)
+        return events
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        """Go line by line, as the standard has it."""
         if b"\r" in chunk:
             # Half of a CRLF at the end: the LF that may follow belongs to it.
             self._swallow_lf = chunk.endswith(b"\r")
@@ -50,10 +77,6 @@ class SseParser:
                 events.append(data[0] if len(data) == 1 else b"\n".join(data))
                 data.clear()
         return events
-
-    def end(self) -> list[bytes]:
-        """Give a last event that has no empty line after it."""
-        return self.feed(b"\n\n")
 
     def _keep(self, piece: bytes) -> None:
         if piece:

@@ -38,10 +38,11 @@ class Origin(Struct, frozen=True):
 def split(url: str) -> tuple[Origin, str]:
     """Split an http or https URL into its origin and target (path and query); raises `ValueError`."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"not an http or https URL: {url!r}")
     if parts.username or parts.password:
         raise ValueError("a URL must not hold a user name or password")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        # What stands before an @ may be a password.
+        raise ValueError(f"not an http or https URL: {url.rpartition('@')[2]!r}")
     scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
     port = parts.port or (443 if scheme == "https" else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

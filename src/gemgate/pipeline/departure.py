@@ -1,7 +1,9 @@
 """Noticing that the client has left.
 
 Under uvicorn, sending to a client that has gone does nothing and says nothing, so the handler would go on draining, and
-paying, upstream. A task that waits for the disconnect and cancels the handler ends it within milliseconds.
+paying, upstream. Our protocol (`server/protocol.py`) tells of a lost connection through `Leaving`; under any other
+server a task that waits for the disconnect does, at the price of a task a request. Either way the handler is cancelled
+within milliseconds.
 """
 
 import asyncio
@@ -23,20 +25,30 @@ class Departure:
 
     async def __aenter__(self) -> None:
         self._task = asyncio.current_task()
-        self._watcher = asyncio.create_task(self._watch())
+        leaving = self._exchange.leaving
+        if leaving is not None:
+            leaving.callback = self._left
+        else:
+            self._watcher = asyncio.create_task(self._watch())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._watcher is not None and self._task is not None
-        self._watcher.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._exchange.leaving is not None:
+            self._exchange.leaving.callback = None
         if self._gone and kind is asyncio.CancelledError:
+            assert self._task is not None
             self._task.uncancel()
             raise ClientGone from None
 
     async def _watch(self) -> None:
         while (await self._exchange.receive())["type"] != "http.disconnect":
             pass
+        self._left()
+
+    def _left(self) -> None:
         if not self._exchange.ended:
             assert self._task is not None
             self._gone = True

@@ -41,6 +41,15 @@ class ClientGone(Exception):
     """The client has left; nothing more can be said to it."""
 
 
+class Leaving:
+    """Where a connection tells that it is lost."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self) -> None:
+        self.callback: Callable[[], None] | None = None
+
+
 class Exchange:
     """One request under way, and what its answer's headers will tell."""
 
@@ -53,6 +62,7 @@ class Exchange:
         "dropped",
         "ended",
         "headers",
+        "leaving",
         "method",
         "path",
         "query",
@@ -87,6 +97,7 @@ class Exchange:
         self._send = send
         self.request_id = request_id
         self.request_id_headers: tuple[bytes, ...] = (b"x-request-id",)
+        self.leaving: Leaving | None = None
         self.cors: Headers = []
         self.strict = False
         self.render_error: RenderError | None = None

@@ -1,10 +1,10 @@
 """One HTTP request, from the socket to a surface and back: who asks, for what, in which dialect, and how it ended."""
 
-import secrets
 from collections.abc import Callable
 from mmap import mmap
 from time import monotonic
 from typing import Any, assert_never
+from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct, json
 
@@ -17,6 +17,7 @@ from gemgate.pipeline.exchange import ClientGone, Cors, Exchange, Headers, Recei
 from gemgate.protocols.anthropic import errors as anthropic_errors
 from gemgate.protocols.gemini import errors as gemini_errors
 from gemgate.protocols.openai_chat import errors as openai_errors
+from gemgate.server.protocol import LEAVING
 from gemgate.server.routes import Dialect, Route, dialect, find, normal
 from gemgate.surfaces.gemini import GeminiSurface
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath
@@ -71,6 +72,7 @@ class Endpoint:
         *,
         about: dict[str, object],
         ready: Callable[[], bool],
+        new_id: Callable[[], str],
     ) -> None:
         self._surfaces = surfaces
         self._keys = keys
@@ -78,6 +80,7 @@ class Endpoint:
         self._limits = limits
         self._about = about
         self._ready = ready
+        self._new_id = new_id
         self._under_way = 0
 
     @property
@@ -117,9 +120,10 @@ class Endpoint:
             headers=headers,
             receive=receive,
             send=send,
-            request_id=f"req_{secrets.token_hex(12)}",
+            request_id=f"req_{self._new_id()}",
         )
         exchange.render_error = RENDERERS[spoken]
+        exchange.leaving = scope.get(LEAVING)
         exchange.cors = self._cors.headers(exchange.header(b"origin"))
         exchange.strict = self._limits.strict or exchange.header(b"x-gemgate-strict") == b"1"
         if spoken == "anthropic":
@@ -158,7 +162,7 @@ class Endpoint:
                 assert_never(route.operation)
 
     async def _authenticate(self, exchange: Exchange, route: Route) -> None:
-        queried = [part[4:] for part in exchange.query.split(b"&") if part.startswith(b"key=")]
+        queried = [unquote_to_bytes(part[4:]) for part in exchange.query.split(b"&") if part.startswith(b"key=")]
         exchange.caller = self._keys.caller(credentials(exchange.headers, queried))
         if exchange.caller is None and not (
             route.operation == "upload" and await self._surfaces.gemini.may_go_on(exchange.query)

@@ -156,7 +156,9 @@ class Resources:
         exchange.attempts = 1
 
     def _target(self, path: ResourcePath, query: bytes) -> str:
-        kept = b"&".join(part for part in query.split(b"&") if part and not part.startswith(b"key="))
+        kept = b"&".join(
+            part for part in query.split(b"&") if part and not part.startswith((b"key=", b"access_token="))
+        )
         version = self._upstream.served_version(path.version)
         return f"{path.lead}/{version}/{path.rest}" + (f"?{kept.decode('latin-1')}" if kept else "")
 

@@ -33,11 +33,6 @@ def signature(part: wire.Part) -> Signature | None:
     return Signature(FORMAT, part.thought_signature) if part.thought_signature else None
 
 
-def has_modifiers(part: wire.Part) -> bool:
-    """Whether the part says something that only Gemini says."""
-    return any(getattr(part, attribute) is not UNSET for attribute in wire.MODIFIERS)
-
-
 def modifiers(part: wire.Part) -> Vendor | None:
     """Gather what only Gemini says about a part."""
     found: dict[str, object] = {

@@ -3,14 +3,16 @@
 import re
 
 import msgspec
-from msgspec import json
+from msgspec import Raw, json
 
 from gemgate.hub.events import Usage
 from gemgate.protocols.gemini.reader import usage_event
-from gemgate.protocols.gemini.wire import UsageMetadata
 
 TAIL_BYTES = 16 * 1024
-USAGE = re.compile(rb'"usageMetadata"\s*:\s*')
+USAGE = re.compile(rb'"usageMetadata"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+"""The counts, an object of numbers and of lists of small objects."""
+
+_decode = json.Decoder(dict[str, Raw]).decode
 
 
 class UsagePeek:
@@ -30,25 +32,13 @@ class UsagePeek:
 
     def usage(self) -> Usage | None:
         """Give the last token counts that the reply held."""
-        for found in reversed(list(USAGE.finditer(self._tail))):
-            end = _object_end(self._tail, found.end())
-            if end is None:
-                continue
-            try:
-                return usage_event(json.decode(self._tail[found.end() : end], type=UsageMetadata, strict=False))
-            except msgspec.MsgspecError:
-                continue
+        start = self._tail.rfind(b'"usageMetadata"')
+        while start >= 0:
+            found = USAGE.match(self._tail, start)
+            if found is not None:
+                try:
+                    return usage_event(_decode(found[1]))
+                except msgspec.MsgspecError:
+                    pass  # text that looks like counts
+            start = self._tail.rfind(b'"usageMetadata"', 0, start)
         return None
-
-
-def _object_end(data: bytes, start: int) -> int | None:
-    """Find where the object that begins at `start` ends; counts hold no braces inside strings."""
-    depth = 0
-    for position in range(start, len(data)):
-        if data[position] == 0x7B:
-            depth += 1
-        elif data[position] == 0x7D:
-            depth -= 1
-            if depth == 0:
-                return position + 1
-    return None

@@ -26,7 +26,7 @@ from gemgate.hub.events import (
 from gemgate.hub.parts import Opaque, Part, Text, Thought, ToolCall, Vendor
 from gemgate.protocols.gemini import grounding, partial_args, wire
 from gemgate.protocols.gemini.errors import reply_error
-from gemgate.protocols.gemini.parts import FORMAT, has_modifiers, modifiers, signature, to_hub
+from gemgate.protocols.gemini.parts import FORMAT, modifiers, signature, to_hub
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
@@ -58,7 +58,7 @@ FINISH_NUMBERS = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "
 class GeminiReader:
     """Reads one reply. `names` maps functions that were renamed for Gemini back to the client's own names."""
 
-    __slots__ = ("_blocked", "_choices", "_names", "_started", "_totals", "_whole")
+    __slots__ = ("_blocked", "_choices", "_counts", "_names", "_started", "_whole")
 
     def __init__(self, names: dict[str, str] | None = None, *, whole: bool = False) -> None:
         self._names = names or {}
@@ -66,12 +66,12 @@ class GeminiReader:
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._blocked: wire.PromptFeedback | None = None
-        self._totals: wire.UsageMetadata | None = None
+        self._counts: dict[str, Raw] = {}
 
     @property
     def usage(self) -> Usage:
         """Token counts seen so far."""
-        return usage_event(self._totals) if self._totals else Usage()
+        return usage_event(self._counts) if self._counts else Usage()
 
     def feed(self, payload: bytes) -> list[Event]:
         """Read one event of a stream, or the body of a whole reply."""
@@ -86,7 +86,8 @@ class GeminiReader:
             self._started = True
             events.append(ResponseStart(response.response_id, response.model_version, _reply_extras(response)))
         if response.usage_metadata is not None:
-            self._totals = merged(self._totals, response.usage_metadata)
+            # Running totals, zeros left out: the last value seen of each field holds.
+            self._counts.update(response.usage_metadata)
         if response.prompt_feedback is not None and response.prompt_feedback.block_reason is not None:
             self._blocked = response.prompt_feedback
         for position, candidate in enumerate(response.candidates):
@@ -155,17 +156,18 @@ class _Choice:
             self.reason = candidate.finish_reason
         if candidate.finish_message:
             self.finish_message = candidate.finish_message
-        for attribute, name in wire.CANDIDATE_EXTRAS.items():
-            value = getattr(candidate, attribute)
-            if value is not UNSET:
-                self._extras[name] = value
+        if candidate.has_extras():
+            for attribute, name in wire.CANDIDATE_EXTRAS.items():
+                value = getattr(candidate, attribute)
+                if value is not UNSET:
+                    self._extras[name] = value
 
     def _part(self, part: wire.Part, events: list[Event], payload: bytes, position: int, number: int) -> None:
         if part.text is not None and part.function_call is None:
             kind = Thought if part.thought else Text
             if kind is Text:
                 self._said.append(part.text)
-            if part.thought_signature or has_modifiers(part):
+            if not part.is_plain():
                 self._whole(kind(part.text, signature(part), modifiers(part)), events)
             elif part.text:
                 self._spoke = True
@@ -261,19 +263,13 @@ def _opaque(payload: bytes, position: int, number: int) -> Opaque:
     return Opaque(Vendor(FORMAT, bytes(raw).decode()))
 
 
-def merged(totals: wire.UsageMetadata | None, latest: wire.UsageMetadata) -> wire.UsageMetadata:
-    """Take the last value seen of each count: a stream's counts are running totals, and zeros are left out."""
-    if totals is None:
-        return latest
-    for field in wire.UsageMetadata.__struct_fields__:
-        value = getattr(latest, field)
-        if value:
-            setattr(totals, field, value)
-    return totals
-
-
-def usage_event(counts: wire.UsageMetadata) -> Usage:
-    """Translate token counts."""
+def usage_event(fields: dict[str, Raw]) -> Usage:
+    """Translate the token counts of `usageMetadata`, given field by field; counts that cannot be read count as none."""
+    raw = json.encode(fields)
+    try:
+        counts = wire.decode_usage(raw)
+    except msgspec.ValidationError:
+        return Usage()
     return Usage(
         input_tokens=counts.prompt_token_count,
         cached_tokens=counts.cached_content_token_count,
@@ -285,7 +281,7 @@ def usage_event(counts: wire.UsageMetadata) -> Usage:
         cached_by_modality=_by_modality(counts.cache_tokens_details),
         output_by_modality=_by_modality(counts.candidates_tokens_details),
         service_tier=str(counts.service_tier).lower(),
-        vendor=Vendor(FORMAT, wire.encoder.encode(counts).decode()),
+        vendor=Vendor(FORMAT, raw.decode()),
     )
 
 

@@ -31,7 +31,8 @@ REFERENCE = re.compile(
     rb'((?:files|cachedContents|fileSearchStores|tunedModels|batches|voices)/[\w-]{1,80})"'
 )
 PREVIOUS = re.compile(rb'"previous_?[iI]nteraction_?[iI]d"\s*:\s*"([\w.-]{1,200})"')
-MARKS = (b"files/", b"cachedContents/", b"fileSearchStores/", b"tunedModels/", b"batches/", b"voices/", b"nteraction")
+MARKS = (b"s/", b"nteraction")
+"""Without these there is no reference: nearly every request is done after looking for them."""
 
 OPERATION = re.compile(r"models/[\w.-]+/operations/[\w.-]+")
 LEFT_BEHIND = re.compile(rb'"(?:uri|responsesFile|fileUri|fileName)"\s*:\s*"(?:https?://[^"\s\\]*/)?(files/[\w-]+)')
@@ -49,7 +50,7 @@ def owned_name(path: str) -> str | None:
 
 def references(body: bytes | mmap) -> list[str]:
     """List the resources that a request names: a string that is nothing but a name, or a file's address."""
-    if not any(body.find(mark) >= 0 for mark in MARKS):
+    if body.find(MARKS[0]) < 0 and body.find(MARKS[1]) < 0:
         return []
     names = [found[1].decode() for found in REFERENCE.finditer(body)]
     names += (f"interactions/{found[1].decode()}" for found in PREVIOUS.finditer(body))

@@ -1,7 +1,8 @@
 """The shapes of Gemini's requests and replies, as on the wire.
 
 Every enum is open: a value is carried as it came, be it a name newer than this file or an integer. `Raw` fields hold
-what no other format has a word for, undecoded. Source: notes §2.5 and §2.6.
+what no other format has a word for, undecoded. Decoded structs form no cycles, so the collector need not track them.
+Source: notes §2.5 and §2.6.
 """
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
@@ -9,21 +10,21 @@ from msgspec import UNSET, Raw, Struct, UnsetType, json
 JsonField = Raw | UnsetType
 
 
-class Blob(Struct, rename="camel", omit_defaults=True):
+class Blob(Struct, rename="camel", omit_defaults=True, gc=False):
     """Media bytes in base64."""
 
     mime_type: str = ""
     data: str = ""
 
 
-class FileData(Struct, rename="camel", omit_defaults=True):
+class FileData(Struct, rename="camel", omit_defaults=True, gc=False):
     """Media by address."""
 
     mime_type: str = ""
     file_uri: str = ""
 
 
-class FunctionCall(Struct, rename="camel", omit_defaults=True):
+class FunctionCall(Struct, rename="camel", omit_defaults=True, gc=False):
     """A call; `partial_args` and `will_continue` appear when arguments are streamed."""
 
     id: str = ""
@@ -33,7 +34,7 @@ class FunctionCall(Struct, rename="camel", omit_defaults=True):
     will_continue: bool = False
 
 
-class FunctionResponse(Struct, rename="camel", omit_defaults=True):
+class FunctionResponse(Struct, rename="camel", omit_defaults=True, gc=False):
     """A function's result, with media beside it from Gemini 3 on."""
 
     id: str = ""
@@ -44,7 +45,7 @@ class FunctionResponse(Struct, rename="camel", omit_defaults=True):
     scheduling: str = ""
 
 
-class ExecutableCode(Struct, rename="camel", omit_defaults=True):
+class ExecutableCode(Struct, rename="camel", omit_defaults=True, gc=False):
     """Code that Gemini runs."""
 
     id: str = ""
@@ -52,7 +53,7 @@ class ExecutableCode(Struct, rename="camel", omit_defaults=True):
     code: str = ""
 
 
-class CodeExecutionResult(Struct, rename="camel", omit_defaults=True):
+class CodeExecutionResult(Struct, rename="camel", omit_defaults=True, gc=False):
     """What that code did."""
 
     id: str = ""
@@ -60,7 +61,7 @@ class CodeExecutionResult(Struct, rename="camel", omit_defaults=True):
     output: str = ""
 
 
-class Part(Struct, rename="camel", omit_defaults=True):
+class Part(Struct, rename="camel", omit_defaults=True, gc=False):
     """One data field, and modifiers beside it."""
 
     text: str | None = None
@@ -81,6 +82,18 @@ class Part(Struct, rename="camel", omit_defaults=True):
     speech_metadata: JsonField = UNSET
     audio_transcription: JsonField = UNSET
 
+    def is_plain(self) -> bool:
+        """Whether there is nothing beside the data field; written out because every text delta asks."""
+        return (
+            not self.thought_signature
+            and self.video_metadata is UNSET
+            and self.media_resolution is UNSET
+            and self.part_metadata is UNSET
+            and self.media_processing is UNSET
+            and self.speech_metadata is UNSET
+            and self.audio_transcription is UNSET
+        )
+
 
 MODIFIERS = {
     "video_metadata": "videoMetadata",
@@ -93,14 +106,14 @@ MODIFIERS = {
 """Part fields that say more about the data field beside them: attribute → name on the wire."""
 
 
-class Content(Struct, rename="camel", omit_defaults=True):
+class Content(Struct, rename="camel", omit_defaults=True, gc=False):
     """One turn of one side."""
 
     role: str = ""
     parts: list[Part] = []
 
 
-class Candidate(Struct, rename="camel", omit_defaults=True):
+class Candidate(Struct, rename="camel", omit_defaults=True, gc=False):
     """One alternative answer; in a stream, a piece of it."""
 
     content: Content | None = None
@@ -116,6 +129,18 @@ class Candidate(Struct, rename="camel", omit_defaults=True):
     token_count: JsonField = UNSET
     continuation_token: JsonField = UNSET
 
+    def has_extras(self) -> bool:
+        """Whether any of `CANDIDATE_EXTRAS` is there; written out because every chunk asks."""
+        return not (
+            self.url_context_metadata is UNSET
+            and self.citation_metadata is UNSET
+            and self.safety_ratings is UNSET
+            and self.logprobs_result is UNSET
+            and self.avg_logprobs is UNSET
+            and self.token_count is UNSET
+            and self.continuation_token is UNSET
+        )
+
 
 CANDIDATE_EXTRAS = {
     "url_context_metadata": "urlContextMetadata",
@@ -129,14 +154,14 @@ CANDIDATE_EXTRAS = {
 """Candidate fields that only Gemini's own format can show: attribute → name on the wire."""
 
 
-class ModalityCount(Struct, rename="camel"):
+class ModalityCount(Struct, rename="camel", gc=False):
     """Tokens of one modality."""
 
     modality: str | int = ""
     token_count: int = 0
 
 
-class UsageMetadata(Struct, rename="camel", omit_defaults=True):
+class UsageMetadata(Struct, rename="camel", omit_defaults=True, gc=False):
     """Token counts; running totals in a stream, and zero counts are left out."""
 
     prompt_token_count: int = 0
@@ -153,7 +178,7 @@ class UsageMetadata(Struct, rename="camel", omit_defaults=True):
     traffic_type: str | int = ""
 
 
-class PromptFeedback(Struct, rename="camel", omit_defaults=True):
+class PromptFeedback(Struct, rename="camel", omit_defaults=True, gc=False):
     """Why a prompt was not answered; comes with status 200 and no candidates."""
 
     block_reason: str | int | None = None
@@ -161,12 +186,13 @@ class PromptFeedback(Struct, rename="camel", omit_defaults=True):
     safety_ratings: JsonField = UNSET
 
 
-class Response(Struct, rename="camel", omit_defaults=True):
+class Response(Struct, rename="camel", omit_defaults=True, gc=False):
     """A whole reply, or one event of a stream."""
 
     candidates: list[Candidate] = []
     prompt_feedback: PromptFeedback | None = None
-    usage_metadata: UsageMetadata | None = None
+    usage_metadata: dict[str, Raw] | None = None
+    """`UsageMetadata`, field by field, so that the last value of each is at hand"""
     model_version: str = ""
     response_id: str = ""
     create_time: str = ""
@@ -174,7 +200,7 @@ class Response(Struct, rename="camel", omit_defaults=True):
     error: JsonField = UNSET
 
 
-class ThinkingConfig(Struct, rename="camel", omit_defaults=True):
+class ThinkingConfig(Struct, rename="camel", omit_defaults=True, gc=False):
     """How much to think; budget and level exclude each other."""
 
     include_thoughts: bool | None = None
@@ -182,7 +208,7 @@ class ThinkingConfig(Struct, rename="camel", omit_defaults=True):
     thinking_level: str | None = None
 
 
-class GenerationConfig(Struct, rename="camel", omit_defaults=True):
+class GenerationConfig(Struct, rename="camel", omit_defaults=True, gc=False):
     """How the answer is made."""
 
     temperature: float | None = None
@@ -207,7 +233,7 @@ class GenerationConfig(Struct, rename="camel", omit_defaults=True):
     response_format: JsonField = UNSET
 
 
-class FunctionDeclaration(Struct, rename="camel", omit_defaults=True):
+class FunctionDeclaration(Struct, rename="camel", omit_defaults=True, gc=False):
     """A function that the client offers; the two forms of its parameters exclude each other."""
 
     name: str = ""
@@ -219,7 +245,7 @@ class FunctionDeclaration(Struct, rename="camel", omit_defaults=True):
     behavior: str = ""
 
 
-class Tool(Struct, rename="camel", omit_defaults=True):
+class Tool(Struct, rename="camel", omit_defaults=True, gc=False):
     """Functions, or a tool that Gemini runs itself."""
 
     function_declarations: list[FunctionDeclaration] = []
@@ -229,14 +255,14 @@ class Tool(Struct, rename="camel", omit_defaults=True):
     google_maps: JsonField = UNSET
 
 
-class FunctionCallingConfig(Struct, rename="camel", omit_defaults=True):
+class FunctionCallingConfig(Struct, rename="camel", omit_defaults=True, gc=False):
     """Whether functions may or must be called."""
 
     mode: str = ""
     allowed_function_names: list[str] = []
 
 
-class ToolConfig(Struct, rename="camel", omit_defaults=True):
+class ToolConfig(Struct, rename="camel", omit_defaults=True, gc=False):
     """How tools are used."""
 
     function_calling_config: FunctionCallingConfig | None = None
@@ -244,7 +270,7 @@ class ToolConfig(Struct, rename="camel", omit_defaults=True):
     retrieval_config: JsonField = UNSET
 
 
-class Request(Struct, rename="camel", omit_defaults=True):
+class Request(Struct, rename="camel", omit_defaults=True, gc=False):
     """The body of generateContent and streamGenerateContent."""
 
     contents: list[Content] = []
@@ -258,4 +284,5 @@ class Request(Struct, rename="camel", omit_defaults=True):
 
 encoder = json.Encoder()
 decode_response = json.Decoder(Response, strict=False).decode
+decode_usage = json.Decoder(UsageMetadata, strict=False).decode
 decode_request = json.Decoder(Request, strict=False).decode

@@ -48,7 +48,7 @@ class GeminiWriter:
         self._response_id = identity.response_id
         self._framing = framing
         self._open: dict[int, tuple[Part, list[str]]] = {}
-        self._usage: wire.UsageMetadata | None = None
+        self._usage: dict[str, Raw] | None = None
         self._blocked = False
         self._begun = False
         self._extras: dict[str, Raw] = {}
@@ -192,10 +192,10 @@ def _candidate(choice: Choice) -> wire.Candidate:
     return candidate
 
 
-def _counts(usage: Usage) -> wire.UsageMetadata:
+def _counts(usage: Usage) -> dict[str, Raw]:
     if usage.vendor is not None and usage.vendor.format == FORMAT:
-        return json.decode(usage.vendor.raw, type=wire.UsageMetadata)
-    return wire.UsageMetadata(
+        return json.decode(usage.vendor.raw, type=dict[str, Raw])
+    counts = wire.UsageMetadata(
         prompt_token_count=usage.input_tokens,
         cached_content_token_count=usage.cached_tokens,
         candidates_token_count=usage.output_tokens,
@@ -206,6 +206,7 @@ def _counts(usage: Usage) -> wire.UsageMetadata:
         cache_tokens_details=_details(usage.cached_by_modality),
         candidates_tokens_details=_details(usage.output_by_modality),
     )
+    return json.decode(wire.encoder.encode(counts), type=dict[str, Raw])
 
 
 def _details(by_modality: dict[str, int]) -> list[wire.ModalityCount]:

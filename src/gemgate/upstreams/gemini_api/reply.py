@@ -50,9 +50,15 @@ class GeminiReply:
                 events: list[Event] = []
                 for payload in parser.feed(chunk):
                     events += reader.feed(payload)
+                if response.exhausted:
+                    # Its end came with it: one batch, and one write to the client, less.
+                    break
                 if events:
                     yield events
-            events = [event for payload in parser.end() for event in reader.feed(payload)]
+            else:
+                events = []
+            for payload in parser.end():
+                events += reader.feed(payload)
         except (NetworkError, EventTooLarge) as fault:
             yield [*_counted(reader), Failure(_error(fault))]
             return
