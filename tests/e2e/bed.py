@@ -91,7 +91,12 @@ class Bed:
 
 @contextlib.contextmanager
 def running_bed(
-    env: Mapping[str, str] | None = None, *, keys: str = "A,B", toml: str = "", send_buffer_bytes: int | None = None
+    env: Mapping[str, str] | None = None,
+    *,
+    keys: str = "A,B",
+    toml: str = "",
+    upstream: str = "",
+    send_buffer_bytes: int | None = None,
 ) -> Iterator[Bed]:
     """Run both."""
     with contextlib.ExitStack() as stack:
@@ -102,7 +107,7 @@ def running_bed(
             path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gemgate-e2e-"))) / "gemgate.toml"
             path.write_text(toml)
             settings["GEMGATE_CONFIG"] = str(path)
-        yield Bed(up, stack.enter_context(running_gateway(settings, upstream=up.base_url)))
+        yield Bed(up, stack.enter_context(running_gateway(settings, upstream=upstream or up.base_url)))
         assert up.failures == []
 
 

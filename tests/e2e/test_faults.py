@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.bed.gateway import free_port, running_gateway
+from tests.bed.gateway import free_port
 from tests.bed.upstream import (
     Answer,
-    FakeUpstream,
     Gate,
     cut,
     garbage,
@@ -114,16 +113,16 @@ async def test_a_broken_connection_is_tried_again(bed: Bed, way: str) -> None:
 
 
 async def test_nobody_is_there() -> None:
-    with running_gateway({"API_KEYS": CALLER}, upstream=f"http://127.0.0.1:{free_port()}") as gateway:
-        bed = Bed(FakeUpstream(), gateway)
+    with running_bed(toml=QUICK, upstream=f"http://127.0.0.1:{free_port()}") as bed:
         for way, (path, body) in WAYS.items():
             answer = await bed.ask("POST", path, body)
             assert answer.status == 502, way
             _is_format(way, answer.json, 502, "UNAVAILABLE")
-        for path in ("/v1beta/models", "/v1beta/cachedContents"):
-            assert (await bed.ask("GET", path)).status in (200, 502)
+        assert (await bed.chat()).error["code"] == "upstream_unreachable"
         assert (await bed.ask("GET", "/v1/models")).status == 200, "the catalogue's own list"
-        assert (await bed.ask("POST", "/v1beta/cachedContents", {})).error["status"] == "UNAVAILABLE"
+        for method, path, sent in (("GET", "/v1beta/models", None), ("POST", "/v1beta/cachedContents", {})):
+            answer = await bed.ask(method, path, sent)
+            assert (answer.status, answer.error["status"]) == (502, "UNAVAILABLE")
 
 
 @pytest.mark.parametrize("way", ["chat", "chat-stream"])
@@ -201,9 +200,18 @@ async def test_a_stall_in_the_middle_of_a_whole_answer(bed: Bed) -> None:
 
 async def test_a_stream_without_an_end_is_no_answer(bed: Bed) -> None:
     bed.up.answer(sse([part_chunk({"text": "one"})]))
-    async with bed.open("POST", "/v1/chat/completions", CHAT | {"stream": True}) as (_, answer):
-        events = [data async for _, data in answer.events()]
-    assert any('"error"' in data for data in events) or any('"finish_reason":"' in data for data in events)
+    # All of it may have come in one piece: then there is a status left to tell it with.
+    answer = await bed.chat(stream=True)
+    assert answer.status in (200, 502) and b'"error"' in answer.body
+    assert b"[DONE]" not in answer.body and b'"finish_reason":"' not in answer.body
+    gate = Gate(1)
+    bed.up.answer(sse([part_chunk({"text": "one"}), {}], gate=gate))
+    async with bed.open("POST", "/v1/chat/completions", CHAT | {"stream": True}) as (_, streamed):
+        events = streamed.events()
+        while "one" not in (await anext(events))[1]:
+            pass
+        gate.open()
+        assert [json.loads(data)["error"]["code"] async for _, data in events] == ["upstream_error"]
 
 
 async def test_odd_framing_is_understood(bed: Bed) -> None:
@@ -269,7 +277,7 @@ async def test_comments_between_events(beating_bed: Bed) -> None:
 async def test_comments_and_then_a_failure(beating_bed: Bed, trouble: Answer) -> None:
     bed, gate = beating_bed, Gate()
     bed.up.reset()
-    bed.up.answer(stall(gate, trouble))
+    bed.up.always = stall(gate, trouble)
     async with bed.open("POST", "/v1/chat/completions", CHAT | {"stream": True}) as (_, answer):
         events = answer.events()
         await _first_comments(events)

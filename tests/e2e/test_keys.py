@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bed.upstream import Answer, error, invalid_key, overloaded, sse, suspended_key, text_chunks
+from tests.bed.upstream import Answer, error, invalid_key, no_key, overloaded, sse, suspended_key, text_chunks
 from tests.e2e.bed import CHAT, FLASH, NATIVE, Bed, generate_path, running_bed
 
 QUOTA = error(429, "slow down", retry_delay="30s", quota_id="GenerateRequestsPerMinutePerProjectPerModel-FreeTier")
@@ -120,7 +120,7 @@ async def test_no_retry_after_the_first_byte(bed: Bed) -> None:
 # ── keys that do not work ──
 
 
-@pytest.mark.parametrize("trouble", [invalid_key(), suspended_key(), error(401), error(403)])
+@pytest.mark.parametrize("trouble", [invalid_key(), suspended_key(), error(401), no_key()])
 async def test_a_key_that_is_refused_is_left_out_for_every_model(trouble: Answer) -> None:
     with running_bed(keys="A,B") as bed:
         bed.up.answer_key("A", trouble)
@@ -139,16 +139,20 @@ async def test_an_unknown_key_beside_a_good_one() -> None:
         assert (await bed.ask("GET", "/v1/models")).status == 200
 
 
-async def test_lists_of_models_move_on_from_a_bad_key() -> None:
+@pytest.mark.parametrize("what", ["models", "cache", "upload", "interaction"])
+async def test_resources_move_on_from_a_bad_key(what: str) -> None:
+    upload = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
+    method, path, body, headers = {
+        "models": ("GET", "/v1beta/models", None, {}),
+        "cache": ("POST", "/v1beta/cachedContents", {"model": f"models/{FLASH}", **NATIVE}, {}),
+        "upload": ("POST", "/upload/v1beta/files", {"file": {}}, upload),
+        "interaction": ("POST", "/v1beta/interactions", {"model": FLASH, "input": "hi"}, {}),
+    }[what]
     with running_bed(keys="bad,A") as bed:
-        listed = await bed.ask("GET", "/v1beta/models")
-        assert listed.status == 200 and listed.json["models"]
-
-
-async def test_resources_move_on_from_a_bad_key() -> None:
-    with running_bed(keys="bad,A") as bed:
-        made = await bed.ask("POST", "/v1beta/cachedContents", {"model": f"models/{FLASH}", **NATIVE})
-        assert made.status == 200
+        for attempts in ("2", "1", "1"):
+            made = await bed.ask(method, path, body, headers)
+            assert (made.status, made.header("x-gemgate-attempts")) == (200, attempts)
+        assert _keys(bed) == ["bad", "A", "A", "A"]
 
 
 # ── none left ──

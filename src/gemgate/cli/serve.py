@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from types import FrameType
 
 import uvicorn
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import ChangeReload
 
 from gemgate.app import State, build
 from gemgate.callers.first_key import first_key
 from gemgate.catalog.catalog import Catalog
 from gemgate.cli.banner import banner
+from gemgate.cli.workers import Workers
 from gemgate.config import Settings, advice, load
 from gemgate.errors import SettingsError
 from gemgate.observe.log import set_up
@@ -35,16 +36,18 @@ def serve(environment: Mapping[str, str], flags: Mapping[str, object], *, reload
     settings = load(environment, flags)
     made = None if settings.clients.api_keys else first_key(settings.data_path)
     newest = Catalog.load(settings.catalog_overrides).newest_chat_model(datetime.now(UTC).date())
+    _allow_many_connections()
     listener = _listen(settings.server.host, settings.server.port)
     print(banner(settings, listener.getsockname()[1], made, newest, language=environment.get("LANG", "")), flush=True)
     for remark in advice(settings):
         print(f"! {remark}", file=sys.stderr, flush=True)
     worker = Worker(settings)
-    config = uvicorn.Config("gemgate.app:build", log_config=None, workers=settings.server.workers, reload=reload)
     if reload:
-        ChangeReload(config, worker, [listener]).run()
+        # The supervisor starts `worker` itself; of the configuration it reads only what to watch.
+        ChangeReload(uvicorn.Config("gemgate.app:build", log_config=None, reload=True), worker, [listener]).run()
     elif settings.server.workers > 1:
-        Multiprocess(config, worker, [listener]).run()
+        set_up(settings.log.level, settings.log.format)
+        return Workers(settings.server.workers, worker, listener).run()
     else:
         worker([listener])
     return 0
@@ -115,6 +118,15 @@ class DrainingServer(uvicorn.Server):
         while self._application.under_way and loop.time() < deadline and not self.should_exit:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_STEP_SECONDS)
         self.should_exit = True
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as we may: the usual 1,024 is 500 requests under way."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

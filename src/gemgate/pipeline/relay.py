@@ -9,10 +9,10 @@ from mmap import mmap
 from typing import Protocol
 
 from gemgate.catalog.catalog import Catalog, Target
-from gemgate.errors import GemgateError, UpstreamError
+from gemgate.errors import GemgateError, Timeout, UpstreamError
 from gemgate.hub.events import Usage
 from gemgate.keys.pool import KeyPool, Lease
-from gemgate.net.connection import Body, Headers, NetworkError, Response
+from gemgate.net.connection import Body, DeadlineError, Headers, NetworkError, Response
 from gemgate.pipeline.attempt import Attempts
 from gemgate.pipeline.exchange import Exchange, error_headers
 from gemgate.pipeline.handle import Clock
@@ -164,7 +164,7 @@ async def pass_on(
             chunk = await response.read()
         await exchange.send(chunk, more=False)
     except NetworkError as fault:
-        error = UpstreamError(str(fault))
+        error = Timeout(str(fault)) if isinstance(fault, DeadlineError) else UpstreamError(str(fault))
         if not exchange.started:
             raise error from fault
         await _break_off(exchange, error, content_type)

@@ -32,7 +32,11 @@ RENDERERS = {
 OPEN = frozenset({"home", "health", "ready"})
 """Operations that need no key."""
 
+UNLOGGED = frozenset({"/", "/health", "/ready"})
+"""Paths that probes ask for all day."""
+
 MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024
+WHOLE_UPLOAD_BYTES = 64 * 1024
 PREFLIGHT_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 UNAUTHENTICATED = (
@@ -109,7 +113,8 @@ class Endpoint:
             await self._fail(exchange, GemgateError("Something went wrong inside this server; its log says what."))
         finally:
             self._under_way -= 1
-            log_exchange(exchange, began, monotonic(), gone=gone)
+            if path not in UNLOGGED:
+                log_exchange(exchange, began, monotonic(), gone=gone)
 
     def _exchange(self, scope: dict[str, Any], path: str, spoken: Dialect, receive: Receive, send: Send) -> Exchange:
         headers: Headers = scope["headers"]
@@ -188,8 +193,9 @@ class Endpoint:
         length = stated_length(exchange)
         if (length or 0) > MAX_UPLOAD_BYTES:
             raise TooLarge("A file may have 2 GB at most.")
-        if length == 0:
-            body = RequestBody(b"")
+        if length is not None and length <= WHOLE_UPLOAD_BYTES:
+            # What begins an upload is small: whole, it can be sent again under another key.
+            body = RequestBody(await self._body(exchange))
         else:
             body = RequestBody(body_chunks(exchange), length)
         await self._surfaces.gemini.upload(

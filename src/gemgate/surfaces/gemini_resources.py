@@ -1,7 +1,7 @@
 """Files, caches, jobs and whatever else Gemini keeps: each belongs to the key that made it, and to one caller.
 
 A request for a resource goes to its key; somebody else's resource is not found. Bodies are streamed both ways, in one
-attempt; only small replies are looked at, to learn what has been made, before the client sees them.
+attempt unless they are small; only small replies are looked at, to learn what has been made, before the client sees them.
 """
 
 import secrets
@@ -22,6 +22,7 @@ from gemgate.pipeline.handle import Clock
 from gemgate.pipeline.relay import EVENT_STREAM, RelayUpstream, pass_on
 from gemgate.protocols.gemini.resources import LIFETIME_SECONDS, made, owned_name, read_page, references, write_page
 from gemgate.store.protocols import Owner, OwnerStore
+from gemgate.upstreams.refusal import UpstreamRefusal
 
 PEEKED_BYTES = 1024 * 1024
 UPLOAD_URL = b"x-goog-upload-url"
@@ -86,11 +87,7 @@ class Resources:
         if name is None and exchange.method == "GET" and path.collection != "models":
             await self._list(exchange, path, exchange.caller)
             return
-        lease = await self._lease(exchange.caller, name, path, body)
-        self._note(exchange)
-        response = await self._upstream.send_resource(
-            exchange, self._target(path, exchange.query), lease, body.data, length_bytes=body.length_bytes
-        )
+        response, lease = await self._send(exchange, path, body, exchange.caller, name)
         if exchange.method == "DELETE" and name is not None and path.rest == name:
             await self._owners.delete(name)
         await self._answer(exchange, path, response, lease, exchange.caller)
@@ -99,11 +96,7 @@ class Resources:
         """Begin a resumable upload, or take a whole one; the address of its next step becomes one of ours."""
         caller = exchange.caller
         assert caller is not None
-        lease = await self._lease(caller, owned_name(path.rest), path, body)
-        self._note(exchange)
-        response = await self._upstream.send_resource(
-            exchange, self._target(path, exchange.query), lease, body.data, length_bytes=body.length_bytes
-        )
+        response, lease = await self._send(exchange, path, body, caller, owned_name(path.rest))
         location = response.header(UPLOAD_URL).decode("latin-1")
         more: Headers = []
         if location:
@@ -137,18 +130,43 @@ class Resources:
         assert exchange.caller is not None
         await self._answer(exchange, path, response, lease, exchange.caller)
 
-    async def _lease(self, caller: Caller, name: str | None, path: ResourcePath, body: RequestBody) -> Lease:
-        if name is not None:
-            owner = await self._owners.get(name)
-            if owner is None or owner.caller_id != caller.id:
-                raise _not_found(name)
-            lease = self._pool.get(owner.key_id)
+    async def _send(
+        self, exchange: Exchange, path: ResourcePath, body: RequestBody, caller: Caller, name: str | None
+    ) -> tuple[Response, Lease]:
+        """Send a request under the key it belongs to; one that belongs to none moves on from a key that is refused."""
+        pinned = await self._pinned(caller, name, body)
+        whole = isinstance(body.data, (bytes, mmap))
+        tried: set[str] = set()
+        while True:
+            lease = pinned or self._pool.take(path.collection, but_not=tried)
             if lease is None:
-                raise _key_is_gone(name)
-            return lease
-        lease = await self.key_for(caller, body.data) or self._pool.take(path.collection)
+                wait = self._pool.rested_in(path.collection)
+                raise RateLimited("Every upstream key rests for now.", retry_after_seconds=wait or 1.0)
+            exchange.upstream = self._upstream.name
+            exchange.attempts += 1
+            try:
+                response = await self._upstream.send_resource(
+                    exchange, self._target(path, exchange.query), lease, body.data, length_bytes=body.length_bytes
+                )
+            except UpstreamRefusal as refusal:
+                if refusal.kind not in ("quota", "key"):
+                    raise
+                self._pool.failed(lease, path.collection, refusal.trouble)
+                tried.add(lease.id)
+                if pinned or not whole or self._pool.take(path.collection, but_not=tried) is None:
+                    raise
+            else:
+                return response, lease
+
+    async def _pinned(self, caller: Caller, name: str | None, body: RequestBody) -> Lease | None:
+        if name is None:
+            return await self.key_for(caller, body.data)
+        owner = await self._owners.get(name)
+        if owner is None or owner.caller_id != caller.id:
+            raise _not_found(name)
+        lease = self._pool.get(owner.key_id)
         if lease is None:
-            raise RateLimited("Every upstream key rests for now.", retry_after_seconds=self._pool.rested_in("") or 1.0)
+            raise _key_is_gone(name)
         return lease
 
     def _note(self, exchange: Exchange) -> None:
