@@ -616,7 +616,7 @@ async def test_the_connection_breaks_while_a_stream_is_sent(known: bool) -> None
         if not last:
             yield b"more"
 
-    for last in (False, True):
+    for last in (False, True):  # noqa: B007 - the stream looks
         async with serving(script) as served, client() as http:
             with pytest.raises(NetworkError, match=BROKEN):
                 await http.open(asking(served.origin, "POST", body=stream(), length_bytes=10 if known else None))

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from gemgate.errors import SettingsError
@@ -15,18 +16,38 @@ def first_key(data_path: Path) -> tuple[str, bool]:
     path = data_path / FILE_NAME
     try:
         data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = PREFIX + secrets.token_urlsafe(24)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key + "\n")
-        return key, True
-    except FileExistsError:
-        key = path.read_text().strip()
-        if not key:
-            path.unlink()
-            return first_key(data_path)
-        return key, False
+        kept = _kept(path)
+        return (kept, False) if kept else _made(path)
     except OSError as error:
         raise SettingsError(
-            "GEMGATE_DATA_DIR", f"{data_path} cannot be written ({error.strerror}); name a folder that can"
+            "GEMGATE_DATA_DIR", f"{data_path} cannot be used ({error.strerror}); name a folder that can"
         ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("GEMGATE_DATA_DIR", f"{path} holds no key; delete it, and a new one is made") from error
+
+
+def _kept(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _made(path: Path) -> tuple[str, bool]:
+    """Make a key; its file appears with everything in it, so that of two processes at once one has the other's key."""
+    key = PREFIX + secrets.token_urlsafe(24)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{FILE_NAME}-", dir=path.parent)  # for its owner alone
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key + "\n")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            if kept := _kept(path):
+                return kept, False
+            Path(draft).replace(path)  # an empty file, left by nobody knows whom
+        except OSError:
+            Path(draft).replace(path)  # a file system without links
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return key, True

@@ -59,4 +59,5 @@ def seconds_to_quota_reset(now: datetime | None = None) -> float:
         return 3600.0  # no time zone data here: ask again in an hour
     now = (now or datetime.now(pacific)).astimezone(pacific)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight - now).total_seconds()
+    # By the clock on the wall a day has 24 hours; where summer time begins or ends it has 23 or 25.
+    return midnight.timestamp() - now.timestamp()

@@ -12,13 +12,17 @@ from gemgate.pipeline.exchange import Exchange
 
 LOGGER = logging.getLogger("gemgate")
 
+CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+"""What a client has named may not begin a line of its own, nor steer a terminal."""
+
 
 class TextFormatter(logging.Formatter):
     """For people."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a line."""
-        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {record.getMessage()}"
+        said = record.getMessage().translate(CONTROLS)
+        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {said}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return redacted(line)

@@ -10,10 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from gemgate.errors import SettingsError
 from gemgate.store.protocols import Owner
 
 BUSY_SECONDS = 5.0
 PURGE_ROWS = 1_000
+FOUND_AT_ONCE = 500
+"""SQLite bounds the parameters of one statement."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 P = ParamSpec("P")
@@ -30,8 +33,21 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
-        """Open the file, making it if need be, and bring it to the newest shape."""
-        await self._run(self._connect)
+        """Open the file, making it if need be, and bring it to the newest shape; raises `SettingsError`."""
+        try:
+            await self._run(self._connect)
+        except sqlite3.OperationalError as error:
+            raise SettingsError(
+                "GEMGATE_DATA_DIR", f"{self._path} cannot be used ({error}); name a folder that can be written"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise SettingsError(
+                "GEMGATE_DATA_DIR", f"{self._path} is damaged ({error}); move it away, and a new one is made"
+            ) from error
+        except OSError as error:
+            raise SettingsError(
+                "GEMGATE_DATA_DIR", f"{self._path} cannot be used ({error.strerror}); name a folder that can be written"
+            ) from error
 
     async def aclose(self) -> None:
         """Close the file; what was written stays."""
@@ -108,12 +124,13 @@ COLUMNS = "SELECT resource, key_id, caller_id, location, expires_at FROM owners"
 
 
 def _find(connection: sqlite3.Connection, resources: list[str], now: float) -> list[Owner]:
-    marks = ", ".join("?" for _ in resources)
-    rows = connection.execute(
-        f"{COLUMNS} WHERE resource IN ({marks}) AND expires_at > ?",
-        (*resources, now),
-    )
-    return [_owner(row) for row in rows]
+    found: list[Owner] = []
+    for start in range(0, len(resources), FOUND_AT_ONCE):
+        names = resources[start : start + FOUND_AT_ONCE]
+        marks = ", ".join("?" for _ in names)
+        rows = connection.execute(f"{COLUMNS} WHERE resource IN ({marks}) AND expires_at > ?", (*names, now))
+        found += (_owner(row) for row in rows)
+    return found
 
 
 def _of_caller(connection: sqlite3.Connection, caller_id: str, prefix: str, now: float) -> list[Owner]:

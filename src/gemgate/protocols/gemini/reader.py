@@ -267,7 +267,11 @@ def usage_event(fields: dict[str, Raw]) -> Usage:
     """Translate the token counts of `usageMetadata`, given field by field; counts that cannot be read count as none."""
     raw = json.encode(fields)
     try:
-        counts = wire.decode_usage(raw)
+        try:
+            counts = wire.decode_usage(raw)
+        except msgspec.ValidationError:
+            raw = json.encode(_without_nulls(json.decode(raw)))
+            counts = wire.decode_usage(raw)
     except msgspec.ValidationError:
         return Usage()
     return Usage(
