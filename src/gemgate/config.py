@@ -127,18 +127,21 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object] | None = No
     flags = {key: value for key, value in (flags or {}).items() if value is not None}
     path = str(flags.pop("config", "")) or environment.get("GEMGATE_CONFIG", "")
     document = _file(Path(path).expanduser()) if path else {}
+    origins: dict[str, str] = {}
     for name, keys in VARIABLES.items():
         value = environment.get(name, "")
         if value:
             if keys == ("log", "level"):
                 value = value.upper().replace("WARN", "WARNING").replace("WARNINGING", "WARNING")
             _put(document, keys, _items(value) if keys[-1] in LISTS else value)
+            origins[".".join(keys)] = name
     found = [key for name in UPSTREAM_KEYS for key in _items(environment.get(name, ""))]
     if found:
         _put(document, ("gemini", "api_keys"), list(dict.fromkeys(found)))
     for dotted, value in flags.items():
         _put(document, tuple(dotted.split(".")), value)
-    return _checked(_converted(document))
+        origins[dotted] = f"--{dotted.rpartition('.')[2]}"
+    return _checked(_converted(document, origins, path))
 
 
 def _file(path: Path) -> dict[str, object]:
@@ -165,15 +168,14 @@ def _put(document: dict[str, object], keys: tuple[str, ...], value: object) -> N
     table[keys[-1]] = value
 
 
-def _converted(document: dict[str, object]) -> Settings:
+def _converted(document: dict[str, object], origins: Mapping[str, str], path: str) -> Settings:
     try:
         return msgspec.convert(document, Settings, strict=False)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$.")
         key = where.rstrip("`") or "settings"
-        names = [name for name, keys in VARIABLES.items() if ".".join(keys) == key]
-        origin = f" (from {names[0]})" if names else ""
-        raise SettingsError(key, f"{message}{origin}. Correct it or leave it out.") from error
+        origin = origins.get(key.partition("[")[0]) or path
+        raise SettingsError(key, f"{message} (from {origin}). Correct it or leave it out.") from error
 
 
 def _checked(settings: Settings) -> Settings:

@@ -139,8 +139,15 @@ class ReplayUpstream(FakeUpstream):
     A request is looked up by model and body among the rows of `load`; `play` says the next answers instead.
     """
 
-    def __init__(self, rows: Sequence[Recording] = (), *, pieces: int = 1, keys: set[str] | None = None) -> None:
-        super().__init__(keys)
+    def __init__(
+        self,
+        rows: Sequence[Recording] = (),
+        *,
+        pieces: int = 1,
+        keys: set[str] | None = None,
+        send_buffer_bytes: int | None = None,
+    ) -> None:
+        super().__init__(keys, send_buffer_bytes=send_buffer_bytes)
         self.pieces = pieces
         """Into how many events each text of an unstreamed recording is cut where a stream is asked for."""
         self.misses: list[Received] = []

@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,9 @@ class Bed:
         return ({"x-api-key": key} if key else {}) | dict(more or {})
 
     @contextlib.asynccontextmanager
-    async def open(self, method: str, target: str, body: Any = None, headers: Any = None, **how: Any) -> Any:
+    async def open(
+        self, method: str, target: str, body: Any = None, headers: Any = None, **how: Any
+    ) -> AsyncIterator[tuple[Connection, Reply]]:
         """Give a connection and the reply that has begun on it."""
         async with await Connection.open(self.url, **how) as connection:
             yield connection, await connection.request(method, target, self.headers(headers), body)

@@ -181,7 +181,8 @@ async def test_strict_refuses_what_would_be_dropped(bed: Bed, more: Any, named: 
 
 
 async def test_many_drops_are_cut(bed: Bed) -> None:
-    answer = await bed.chat(**{f"a_rather_long_field_name_{number}": 1 for number in range(100)})
+    many: dict[str, Any] = {f"a_rather_long_field_name_{number}": 1 for number in range(100)}
+    answer = await bed.chat(**many)
     dropped = (answer.header("x-gemgate-dropped") or "").encode("latin-1").decode()
     assert answer.status == 200 and dropped.endswith(", …") and 900 < len(dropped.encode()) <= 1024 + 5
     assert all(re.fullmatch(r"a_rather_long_field_name_\d+|…", name) for name in dropped.split(", "))

@@ -13,12 +13,14 @@ from tests.bed.upstream import (
     Answer,
     Gate,
     cut,
+    error,
     garbage,
     garbage_body,
     json_reply,
     large_sse,
     part_chunk,
     raw,
+    raw_stream,
     reply,
     sse,
     stall,
@@ -166,10 +168,9 @@ async def test_a_stream_that_breaks_ends_with_an_error(bed: Bed, way: str, fault
 
 @pytest.mark.parametrize("fault", ["stall_after", "cut_after"])
 async def test_an_array_that_breaks_is_cut(bed: Bed, fault: str) -> None:
-    from tests.bed.upstream import raw_stream
-
     frames = [b"[" + json.dumps(one).encode() + b",\r\n" for one in text_chunks("one", "two")]
-    bed.up.answer(raw_stream(frames, content_type="application/json", **{fault: 1}))
+    how: Any = {fault: 1}
+    bed.up.answer(raw_stream(frames, content_type="application/json", **how))
     async with bed.open("POST", ARRAY, NATIVE) as (_, answer):
         with pytest.raises(asyncio.IncompleteReadError):
             await answer.body()
@@ -216,7 +217,8 @@ async def test_a_stream_without_an_end_is_no_answer(bed: Bed) -> None:
 
 async def test_odd_framing_is_understood(bed: Bed) -> None:
     events = text_chunks("one ", "zwei ü ", "三 🌍")
-    for how in ({"split": 1}, {"split": 7}, {"separator": "\n\n"}, {"separator": "\r\r"}, {"gzip": True}):
+    hows: Any = ({"split": 1}, {"split": 7}, {"separator": "\n\n"}, {"separator": "\r\r"}, {"gzip": True})
+    for how in hows:
         bed.up.answer(sse(events, **how))
         async with bed.open("POST", "/v1/chat/completions", CHAT | {"stream": True}) as (_, answer):
             chunks = [json.loads(data) async for _, data in answer.events() if data != "[DONE]"]
@@ -232,7 +234,7 @@ async def test_odd_framing_is_understood(bed: Bed) -> None:
 
 @pytest.fixture(scope="module")
 def beating_bed() -> Iterator[Bed]:
-    toml = "[server]\nkeepalive_after_seconds = 0.2\n[gemini]\nmax_attempts = 1\n[gemini.deadlines]\nfirst_byte_seconds = 8.0\n"
+    toml = "[server]\nkeepalive_after_seconds = 0.2\n[gemini]\nmax_attempts = 1\n"
     with running_bed(toml=toml) as bed:
         yield bed
 
@@ -436,8 +438,6 @@ async def test_a_client_leaves_while_the_answer_is_read(patient_bed: Bed, way: s
 
 
 async def test_a_client_leaves_while_we_wait_between_attempts(patient_bed: Bed) -> None:
-    from tests.bed.upstream import error
-
     bed = patient_bed
     bed.up.reset()
     bed.up.answer(*[error(503)] * 2, to=":generateContent")

@@ -73,6 +73,13 @@ class KeyPool:
         self._next = guessed[1] + 1
         return self._keys[guessed[1]]
 
+    def has(self, model: str, *, but_not: Collection[str]) -> bool:
+        """Tell whether there is a key to take; takes none."""
+        before = self._next
+        found = self.take(model, but_not=but_not) is not None
+        self._next = before
+        return found
+
     def rested_in(self, model: str) -> float | None:
         """Tell in how many seconds the first key may serve a model again; `None` if none rests."""
         now = self._clock()

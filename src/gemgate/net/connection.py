@@ -15,6 +15,8 @@ from msgspec import Struct
 
 HIGH_WATER_BYTES = 256 * 1024
 SLICE_BYTES = 256 * 1024
+MAX_EXPANDED_BYTES = 64 * 1024 * 1024
+"""What one read of the socket may expand to."""
 MAX_HEADER_BYTES = 64 * 1024
 
 BROKEN_OFF = "The connection to the upstream broke off."
@@ -40,7 +42,7 @@ class HeadTooLarge(ValueError):
     """The head of an answer exceeds `MAX_HEADER_BYTES`."""
 
 
-class Deadlines(Struct, frozen=True, kw_only=True):
+class Deadlines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long to wait, in seconds: for a connection, for the first byte of an answer, between bytes."""
 
     connect_seconds: float = 10.0
@@ -54,7 +56,10 @@ class _Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class Response:
@@ -161,7 +166,9 @@ class Response:
         """Take a piece of the body; gives whether the socket should pause. Raises `zlib.error`, the answer failed."""
         if self._decompressor is not None:
             try:
-                data = self._decompressor.decompress(data)
+                data = self._decompressor.decompress(data, MAX_EXPANDED_BYTES)
+                if self._decompressor.unconsumed_tail:
+                    raise zlib.error("expands beyond measure")
             except zlib.error:
                 self.fail(NetworkError(NOT_COMPRESSED))
                 raise

@@ -27,6 +27,7 @@ from gemgate.net.url import Origin
 
 MAX_IDLE_CONNECTIONS = 256
 MAX_IDLE_SECONDS = 50.0
+STALE_WITHIN_SECONDS = 1.0
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -65,13 +66,16 @@ class HttpClient:
         head_only = request.method == "HEAD"
         connection = self._reused(request.origin)
         if connection is not None:
+            began = asyncio.get_running_loop().time()
             try:
                 return await connection.exchange(head, request.body, head_only=head_only, chunked=chunked)
             except DeadlineError:
                 raise
             except NetworkError:
-                # The upstream may close a kept connection just as we use it; that says nothing about this request.
-                if connection.answered or not replayable:
+                # The upstream may close a kept connection just as we use it; that says nothing about this request. One
+                # that breaks later may have been at work on it, and is not asked twice.
+                late = asyncio.get_running_loop().time() - began > STALE_WITHIN_SECONDS
+                if connection.answered or late or not replayable:
                     raise
         connection = await self._connect(request.origin)
         return await connection.exchange(head, request.body, head_only=head_only, chunked=chunked)

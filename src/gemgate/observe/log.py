@@ -66,7 +66,8 @@ def _facts(exchange: Exchange, seconds: float, *, gone: bool) -> dict[str, objec
     facts: dict[str, object] = {
         "status": 499 if gone else exchange.status,
         "method": exchange.method,
-        "path": exchange.path,
+        # A decoded path may hold line breaks; a log line is one line.
+        "path": exchange.path.encode("unicode_escape").decode(),
         "milliseconds": round(seconds * 1000, 1),
         "upstream": exchange.upstream,
         "attempts": exchange.attempts,

@@ -89,12 +89,12 @@ class Attempts:
                 self._exchange.sent_model = self.target.model
             case "quota" | "key":
                 self._tried.add(lease.id)
-                if self._pinned or self._pool.take(self.target.model, but_not=self._tried) is None:
+                if self._pinned or not self._pool.has(self.target.model, but_not=self._tried):
                     raise refusal
             case "service" | "network":
                 self._broken += 1
                 self._tried.add(lease.id)
-                if self._pinned or self._pool.take(self.target.model, but_not=self._tried) is None:
+                if self._pinned or not self._pool.has(self.target.model, but_not=self._tried):
                     self._tried.discard(lease.id)
                     await _pause(self._broken)
             case "client":

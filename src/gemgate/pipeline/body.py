@@ -27,35 +27,36 @@ async def read_body(exchange: Exchange, limit_bytes: int) -> bytes | mmap.mmap:
     if (stated_length(exchange) or 0) > limit_bytes:
         raise _too_large(limit_bytes)
     _refuse_compression(exchange)
-    message = await exchange.receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    if not message.get("more_body"):
-        return message.get("body", b"")
     try:
         async with asyncio.timeout(BODY_SECONDS):
+            message = await exchange.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if not message.get("more_body"):
+                return message.get("body", b"")
             return await _gathered(exchange, message.get("body", b""), limit_bytes)
     except TimeoutError as error:
         raise InvalidRequest(f"The request body took longer than {BODY_SECONDS:g} seconds.") from error
 
 
 async def _gathered(exchange: Exchange, first: bytes, limit_bytes: int) -> bytes | mmap.mmap:
+    source = body_chunks(exchange)
     chunks, size = [first], len(first)
-    async for chunk in body_chunks(exchange):
+    async for chunk in source:
         size += len(chunk)
         if size > limit_bytes:
             raise _too_large(limit_bytes)
         chunks.append(chunk)
         if size > SPOOL_BYTES:
-            return await _spooled(exchange, chunks, size, limit_bytes)
+            return await _spooled(source, chunks, size, limit_bytes)
     return b"".join(chunks)
 
 
-async def _spooled(exchange: Exchange, chunks: list[bytes], size: int, limit_bytes: int) -> mmap.mmap:
+async def _spooled(source: AsyncIterator[bytes], chunks: list[bytes], size: int, limit_bytes: int) -> mmap.mmap:
     with tempfile.TemporaryFile() as file:
         file.writelines(chunks)
         chunks.clear()
-        async for chunk in body_chunks(exchange):
+        async for chunk in source:
             size += len(chunk)
             if size > limit_bytes:
                 raise _too_large(limit_bytes)

@@ -178,4 +178,5 @@ def dropped_header(dropped: Sequence[Dropped]) -> bytes:
     listed = b", ".join(paths)
     if len(listed) <= MAX_DROPPED_BYTES:
         return listed
-    return listed[: listed.rindex(b",", 0, MAX_DROPPED_BYTES)] + ", …".encode()
+    cut = listed.rfind(b",", 0, MAX_DROPPED_BYTES)
+    return (listed[:cut] + b", " if cut > 0 else b"") + "…".encode()

@@ -13,7 +13,7 @@ from gemgate.catalog.catalog import Catalog, Target
 from gemgate.errors import GemgateError, InvalidRequest
 from gemgate.hub.call import CountTokens, Generate
 from gemgate.hub.codec import Identity, Parsed, Writer
-from gemgate.hub.events import Event, Finish, Usage
+from gemgate.hub.events import Event, Failure, Finish, Usage
 from gemgate.keys.pool import KeyPool
 from gemgate.pipeline.attempt import Answer, Attempts, answered, begin, shown
 from gemgate.pipeline.exchange import Exchange
@@ -167,7 +167,16 @@ class Handler:
 
 
 async def _send_batch(exchange: Exchange, writer: Writer, batch: list[Event]) -> None:
-    """Send the events of one upstream read in one write; the end of the stream goes with the last of them."""
+    """Send the events of one upstream read in one write; the end of the stream goes with the last of them.
+
+    Raises the error of a failure at the end of the batch, after what came before it has been sent.
+    """
+    failure = batch[-1] if isinstance(batch[-1], Failure) else None
+    if failure is not None:
+        batch = batch[:-1]
+        _remember_usage(exchange, batch)
+        if not batch:
+            raise failure.error
     last = isinstance(batch[-1], Finish)
     if last or isinstance(batch[-1], Usage):
         _remember_usage(exchange, batch)
@@ -178,6 +187,8 @@ async def _send_batch(exchange: Exchange, writer: Writer, batch: list[Event]) ->
         await exchange.start(200, writer.content_type, STREAM_HEADERS)
     if data or last:
         await exchange.send(data, more=not last)
+    if failure is not None:
+        raise failure.error
 
 
 def _remember_usage(exchange: Exchange, events: list[Event]) -> None:

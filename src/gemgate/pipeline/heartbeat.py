@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 class Heartbeat:
     """Calls `beat` whenever `seconds` pass without a `touch`; costs one timer a request while all goes well."""
 
-    __slots__ = ("_beat", "_last", "_loop", "_seconds", "_task", "_timer")
+    __slots__ = ("_beat", "_last", "_loop", "_seconds", "_stopped", "_task", "_timer")
 
     def __init__(self, seconds: float, beat: Callable[[], Awaitable[None]]) -> None:
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
         self._beat = beat
         self._last = self._loop.time()
+        self._stopped = False
         self._task: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(seconds, self._check)
 
@@ -23,6 +24,7 @@ class Heartbeat:
 
     async def stop(self) -> None:
         """End; a beat under way is finished first."""
+        self._stopped = True
         self._timer.cancel()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
@@ -37,4 +39,5 @@ class Heartbeat:
     async def _send(self) -> None:
         await self._beat()
         self.touch()
-        self._timer = self._loop.call_later(self._seconds, self._check)
+        if not self._stopped:
+            self._timer = self._loop.call_later(self._seconds, self._check)

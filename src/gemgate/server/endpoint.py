@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct, json
 
 from gemgate.callers.auth import ClientKeys, credentials
-from gemgate.errors import GemgateError, TooLarge, Unauthenticated, Unavailable
+from gemgate.errors import GemgateError, InvalidRequest, TooLarge, Unauthenticated, Unavailable
 from gemgate.observe.log import LOGGER, log_exchange
 from gemgate.pipeline.body import body_chunks, read_body, stated_length
 from gemgate.pipeline.departure import Departure
@@ -108,6 +108,8 @@ class Endpoint:
             await self._fail(exchange, error)
         except ClientGone:
             gone = True
+        except RecursionError:
+            await self._fail(exchange, InvalidRequest("The request is nested too deeply.", code="nested_too_deeply"))
         except Exception:
             LOGGER.exception("%s %s failed (%s)", exchange.method, path, exchange.request_id)
             await self._fail(exchange, GemgateError("Something went wrong inside this server; its log says what."))

@@ -85,7 +85,7 @@ def find(method: str, path: str, dialect: Dialect) -> Route:
             raise MethodNotAllowed(f"{path} is called with {' or '.join(methods)}.", allow=methods)
         return Route(operation)
     native = NATIVE.fullmatch(path)
-    if native is not None and not path.startswith("/v1beta/openai/"):
+    if native is not None and not path.startswith("/v1beta/openai"):
         lead, version, rest = native.groups()
         if _is_native(lead, version, rest, dialect):
             if ".." in rest.split("/"):

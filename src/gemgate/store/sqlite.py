@@ -146,6 +146,10 @@ def _put(connection: sqlite3.Connection, owners: list[Owner], now: float) -> Non
         "DELETE FROM owners WHERE resource IN (SELECT resource FROM owners WHERE expires_at <= ? LIMIT ?)",
         (now, PURGE_ROWS),
     )
+    # The purge may not have come to these yet.
+    connection.executemany(
+        "DELETE FROM owners WHERE resource = ? AND expires_at <= ?", [(owner.resource, now) for owner in owners]
+    )
     connection.executemany(
         "INSERT INTO owners (resource, key_id, caller_id, location, expires_at) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (resource) DO UPDATE SET expires_at = excluded.expires_at, location = excluded.location "

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from mmap import mmap
 from typing import Protocol
+from urllib.parse import unquote
 
 from gemgate.errors import MethodNotAllowed, NotFound, Unsupported
 from gemgate.hub.codec import Parsed
@@ -53,7 +54,8 @@ class RelayedGemini:
         """Answer one request, its body read."""
         found = MODEL_METHOD.fullmatch(path.rest)
         if found and exchange.method == "POST":
-            await self._refused_openly(exchange, partial(self._model_method, exchange, path, *found.groups(), body))
+            model, method = unquote(found[1]), found[2]
+            await self._refused_openly(exchange, partial(self._model_method, exchange, path, model, method, body))
         elif found:
             raise MethodNotAllowed(f"{found[2]} is called with POST.", allow=("POST",))
         else:
@@ -102,7 +104,7 @@ class TranslatedGemini:
         found = MODEL_METHOD.fullmatch(path.rest)
         if found is None or exchange.method != "POST":
             raise self._unsupported(path.rest)
-        model, method = found.groups()
+        model, method = unquote(found[1]), found[2]
         match method:
             case "generateContent":
                 parsed = inbound_generate(memoryview(body), model=model, stream=False)

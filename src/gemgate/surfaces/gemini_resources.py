@@ -1,7 +1,7 @@
 """Files, caches, jobs and whatever else Gemini keeps: each belongs to the key that made it, and to one caller.
 
-A request for a resource goes to its key; somebody else's resource is not found. Bodies are streamed both ways, in one
-attempt unless they are small; only small replies are looked at, to learn what has been made, before the client sees them.
+A request for a resource goes to its key; somebody else's resource is not found. Large bodies are streamed, in one
+attempt; only small replies are looked at, to learn what has been made, before the client sees them.
 """
 
 import secrets

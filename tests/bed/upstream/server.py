@@ -151,7 +151,7 @@ class FakeUpstream:
     @contextlib.contextmanager
     def in_thread(cls, keys: set[str] | None = None, *, send_buffer_bytes: int | None = None) -> Iterator[Self]:
         """Run a fake in a thread with a loop of its own."""
-        fake = cls(keys, send_buffer_bytes=send_buffer_bytes)
+        fake = cls(keys=keys, send_buffer_bytes=send_buffer_bytes)
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="fake-upstream", daemon=True)
         thread.start()

@@ -134,7 +134,9 @@ def test_a_model_without_thinking_is_sent_nothing_and_all_wishes_are_reported() 
         ThinkingSettings(),
         ("reasoning.effort", "reasoning.include_thoughts"),
     )
-    assert thinking_settings(Reasoning(budget_tokens=0), Thinking())[1] == (), "who wants no thoughts has what they want"
+    assert thinking_settings(Reasoning(budget_tokens=0), Thinking())[1] == (), (
+        "who wants no thoughts has what they want"
+    )
 
 
 @pytest.mark.parametrize("thinking", EVERY)

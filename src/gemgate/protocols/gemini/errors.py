@@ -38,7 +38,8 @@ STATUS_NAMES = {
     504: "DEADLINE_EXCEEDED",
 }
 
-RETRY_TEXT = re.compile(r"retry in ([0-9.]+) ?s", re.IGNORECASE)
+RETRY_DELAY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)s")
+RETRY_TEXT = re.compile(r"retry in ([0-9]+(?:\.[0-9]+)?) ?s", re.IGNORECASE)
 CONTEXT_TEXT = re.compile(r"exceeds the maximum number of tokens|input token count.*exceeds", re.IGNORECASE)
 MODEL_TEXT = re.compile(r"^models/\S+ is not found|is no longer available|model.*not found", re.IGNORECASE)
 SIGNATURE_TEXT = re.compile(r"thought.?signature", re.IGNORECASE)
@@ -76,13 +77,10 @@ class Status(Struct):
     def retry_after_seconds(self) -> float | None:
         """How long to wait, from `RetryInfo` or else the message; there is no Retry-After header."""
         for detail in self.details:
-            if detail.retry_delay.endswith("s"):
-                try:
-                    return max(0.0, float(detail.retry_delay[:-1]))
-                except ValueError:
-                    continue
+            if found := RETRY_DELAY.fullmatch(detail.retry_delay):
+                return max(0.0, float(found[1]))
         found = RETRY_TEXT.search(self.message)
-        return float(found[1].rstrip(".")) if found else None
+        return float(found[1]) if found else None
 
     @property
     def daily(self) -> bool:
@@ -94,12 +92,27 @@ class _Envelope(Struct):
     error: Status
 
 
+class _Words(Struct):
+    message: str = ""
+
+
+class _Worded(Struct):
+    """What every form of an error has; the Interactions API has a string for a code."""
+
+    error: _Words
+
+
 def read_status(body: bytes, http_status: int) -> Status:
     """Read an error's body, also in a one-element array; anything else becomes a status without words."""
     for candidate in (body, _unwrapped(body)):
         try:
             found = json.decode(candidate, type=_Envelope, strict=False).error
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except msgspec.ValidationError:
+            try:
+                return Status(http_status, json.decode(candidate, type=_Worded).error.message)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                continue
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
         if not found.code:
             found.code = http_status
@@ -168,6 +181,6 @@ def is_error(payload: bytes) -> bool:
     """Whether a JSON document is an error in Gemini's form."""
     try:
         value = json.decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return isinstance(value, dict) and "error" in cast("dict[str, object]", value)

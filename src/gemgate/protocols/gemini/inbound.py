@@ -1,5 +1,6 @@
 """The body of generateContent or countTokens → `Call`, for upstreams that do not speak Gemini's language."""
 
+import math
 from functools import partial
 from typing import cast, get_args
 
@@ -111,14 +112,14 @@ def inbound_count(body: bytes | memoryview, *, model: str) -> Parsed:
 def _document(body: bytes | memoryview) -> dict[str, object]:
     try:
         return json.decode(body, type=dict[str, object])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
 
 
 def _request(document: dict[str, object]) -> wire.Request:
     try:
         return wire.decode_request(json.encode(camel(document, wire.Request)))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise unreadable(error) from error
 
 
@@ -132,6 +133,10 @@ def _part(part: wire.Part) -> Part:
 
 
 def _sampling(config: wire.GenerationConfig) -> Sampling:
+    for attribute in ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty"):
+        if not math.isfinite(getattr(config, attribute) or 0.0):
+            path = PATHS[f"sampling.{attribute}"]
+            raise InvalidRequest(f"{path} must be a number.", param=path)
     return Sampling(
         temperature=config.temperature,
         top_p=config.top_p,
@@ -222,6 +227,6 @@ def _choice(config: wire.ToolConfig | None) -> ToolChoice | None:
 
 
 def _vendor(request: wire.Request) -> Vendor | None:
-    if request.safety_settings is UNSET:
+    if request.safety_settings is UNSET or bytes(request.safety_settings) == b"[]":
         return None
     return Vendor(FORMAT, json.encode({"safetySettings": request.safety_settings}).decode())

@@ -28,6 +28,7 @@ SAFETY_OFF = Raw(
 
 MAX_STOP_SEQUENCES = 5
 MAX_LOGPROBS = 20
+MAX_INT32 = 2**31 - 1
 MODES: dict[ToolMode, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "validated": "VALIDATED"}
 BUILT_INS = {
     "web_search": "google_search",
@@ -59,7 +60,10 @@ def outbound(call: Generate, abilities: Abilities) -> Rendered:
     _tools(request, call, abilities, names, dropped)
     body = wire.encoder.encode(request)
     if call.vendor is not None and call.vendor.format == FORMAT:
-        body = json.encode(_overlaid(json.decode(body), json.decode(call.vendor.raw)))
+        try:
+            body = json.encode(_overlaid(json.decode(body), json.decode(call.vendor.raw)))
+        except RecursionError as error:
+            raise InvalidRequest("The request is nested too deeply.", param="messages") from error
     back = {wire_name: name for name, wire_name in names.items() if wire_name != name}
     return Rendered((body,), tuple(dropped), back)
 
@@ -152,8 +156,11 @@ def _config(
 
 
 def _sampling(config: wire.GenerationConfig, sampling: Sampling, abilities: Abilities, dropped: list[Dropped]) -> None:
-    config.max_output_tokens = sampling.max_output_tokens
-    config.seed = sampling.seed
+    if sampling.max_output_tokens is not None:
+        config.max_output_tokens = min(sampling.max_output_tokens, MAX_INT32)
+    if sampling.seed is not None:
+        # Clients draw 64-bit seeds; equal ones must stay equal, nothing else matters.
+        config.seed = sampling.seed if abs(sampling.seed) <= MAX_INT32 else sampling.seed & MAX_INT32
     config.stop_sequences = list(sampling.stop[:MAX_STOP_SEQUENCES])
     if len(sampling.stop) > MAX_STOP_SEQUENCES:
         dropped.append(Dropped("sampling.stop", f"Gemini takes at most {MAX_STOP_SEQUENCES} stop sequences"))
@@ -203,7 +210,8 @@ def _output(config: wire.GenerationConfig, output: Output, abilities: Abilities,
 def _tools(
     request: wire.Request, call: Generate, abilities: Abilities, names: dict[str, str], dropped: list[Dropped]
 ) -> None:
-    functions = [tool for tool in call.tools if isinstance(tool, Function)]
+    # Gemini refuses a name that is declared twice.
+    functions = list({tool.name: tool for tool in reversed(call.tools) if isinstance(tool, Function)}.values())[::-1]
     others = [(number, tool) for number, tool in enumerate(call.tools) if not isinstance(tool, Function)]
     if functions and others and not abilities.builtins_with_functions:
         why = "this model takes either functions or built-in tools"
@@ -218,7 +226,9 @@ def _tools(
         return
     config = wire.ToolConfig(include_server_side_tool_invocations=bool(functions and others))
     if functions:
-        config.function_calling_config = _choice(call.tool_choice, names)
+        config.function_calling_config = _choice(
+            call.tool_choice, {function.name: names[function.name] for function in functions}
+        )
     if config != wire.ToolConfig():
         request.tool_config = config
 

@@ -39,11 +39,19 @@ def with_thinking(body: bytes | memoryview, reasoning: Reasoning, thinking: Thin
 def with_search(body: bytes | memoryview) -> bytes:
     """Add Google Search to the tools, if it is not among them."""
     members = _members(body)
-    tools = json.decode(members.get("tools", b"[]"), type=list[Raw])
+    tools = _tools(bytes(members.get("tools", b"null")))
     if any(b"googleSearch" in bytes(tool) or b"google_search" in bytes(tool) for tool in tools):
         return bytes(body)
     members["tools"] = Raw(json.encode([*tools, {"googleSearch": {}}]))
     return json.encode(members)
+
+
+def _tools(given: bytes) -> list[Raw]:
+    """Read a list of tools, which may be a single one or null."""
+    try:
+        return json.decode(b"[%s]" % given if given.startswith(b"{") else given, type=list[Raw] | None) or []
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest("tools must be a list.", param="tools") from error
 
 
 def with_model(body: bytes | memoryview, asked: str, model: str) -> bytes:
@@ -74,7 +82,7 @@ def without_signatures(body: bytes | memoryview) -> bytes:
 def _members(body: bytes | memoryview) -> Members:
     try:
         return json.decode(body, type=Members)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
 
 
@@ -82,6 +90,6 @@ def _inner(members: Members, camel: str, snake: str) -> tuple[str, Members]:
     """Find a member in either spelling; gives the spelling and the object, empty if absent."""
     key = snake if snake in members else camel
     try:
-        return key, json.decode(members.get(key, b"{}"), type=Members)
+        return key, json.decode(members.get(key, b"{}"), type=Members | None) or {}
     except msgspec.MsgspecError as error:
         raise InvalidRequest(f"{camel} must be an object.", param=camel) from error

@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 from msgspec import UNSET, Raw, Struct, json
 
-from gemgate.errors import UpstreamError
+from gemgate.errors import GemgateError, UpstreamError
 from gemgate.hub.events import (
     BlockDelta,
     BlockEnd,
@@ -54,11 +54,13 @@ FINISH_REASONS: dict[str, FinishReason] = {
 FINISH_NUMBERS = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
 """Names of the first integer values, as a client of enum-encoding=int sees them (recordings tagged `finish:1`)."""
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 
 class GeminiReader:
     """Reads one reply. `names` maps functions that were renamed for Gemini back to the client's own names."""
 
-    __slots__ = ("_blocked", "_choices", "_counts", "_names", "_started", "_whole")
+    __slots__ = ("_blocked", "_choices", "_counts", "_names", "_started", "_whole", "failed")
 
     def __init__(self, names: dict[str, str] | None = None, *, whole: bool = False) -> None:
         self._names = names or {}
@@ -67,6 +69,7 @@ class GeminiReader:
         self._started = False
         self._blocked: wire.PromptFeedback | None = None
         self._counts: dict[str, Raw] = {}
+        self.failed = False
 
     @property
     def usage(self) -> Usage:
@@ -74,13 +77,22 @@ class GeminiReader:
         return usage_event(self._counts) if self._counts else Usage()
 
     def feed(self, payload: bytes) -> list[Event]:
-        """Read one event of a stream, or the body of a whole reply."""
+        """Read one event of a stream, or the body of a whole reply; after a failure nothing more comes."""
+        if self.failed:
+            return []
         try:
-            response = decode(payload)
-        except msgspec.MsgspecError:
-            return [Failure(UpstreamError("The upstream answered with something that is not a Gemini reply."))]
+            return self._read(payload)
+        except UNREADABLE:
+            return self._fail(UpstreamError("The upstream answered with something that is not a Gemini reply."))
+
+    def _fail(self, error: GemgateError) -> list[Event]:
+        self.failed = True
+        return [Failure(error)]
+
+    def _read(self, payload: bytes) -> list[Event]:
+        response = decode(payload)
         if response.error is not UNSET:
-            return [Failure(reply_error(payload))]
+            return self._fail(reply_error(payload))
         events: list[Event] = []
         if not self._started:
             self._started = True
@@ -99,6 +111,8 @@ class GeminiReader:
 
     def end(self) -> list[Event]:
         """Close the reply; one that has no finish reason broke off."""
+        if self.failed:
+            return []
         events: list[Event] = []
         for choice in self._choices.values():
             choice.close(events)
@@ -181,7 +195,8 @@ class _Choice:
         call = part.function_call
         if call is not None:
             self._called = True
-            if call.will_continue or call.partial_args is not UNSET or self._args is not None:
+            more = self._args is not None and call.args is UNSET
+            if call.will_continue or call.partial_args is not UNSET or more:
                 self._streamed_call(call, part, events)
                 return
         self._whole(to_hub(part, self._names) or _opaque(payload, position, number), events)
@@ -232,11 +247,15 @@ def decode(payload: bytes) -> wire.Response:
     try:
         return wire.decode_response(payload)
     except msgspec.ValidationError:
-        value = _without_nulls(json.decode(payload))
-        if isinstance(value, list):
-            items = cast("list[object]", value)
-            value = items[0] if len(items) == 1 else items
-        return wire.decode_response(json.encode(value))
+        return wire.decode_response(_plain(payload))
+
+
+def _plain(payload: bytes) -> bytes:
+    value = _without_nulls(json.decode(payload))
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        value = items[0] if len(items) == 1 else items
+    return json.encode(value)
 
 
 def _without_nulls(value: object) -> object:
@@ -258,7 +277,10 @@ class _RawResponse(Struct):
 
 def _opaque(payload: bytes, position: int, number: int) -> Opaque:
     """Keep a part that this file does not know, from the payload it came in."""
-    content = json.decode(payload, type=_RawResponse).candidates[position].content
+    try:
+        content = json.decode(payload, type=_RawResponse).candidates[position].content
+    except msgspec.ValidationError:
+        content = json.decode(_plain(payload), type=_RawResponse).candidates[position].content
     raw = json.decode(content["parts"], type=list[Raw])[number]
     return Opaque(Vendor(FORMAT, bytes(raw).decode()))
 

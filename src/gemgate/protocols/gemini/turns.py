@@ -68,7 +68,7 @@ def _answered(calls: tuple[ToolCall, ...], parts: tuple[Part, ...]) -> tuple[Par
     for part in parts:
         if not isinstance(part, ToolResult):
             rest.append(part)
-        elif part in waiting:
+        elif any(part is left for left in waiting):
             rest.append(Text(f"[result of {part.name or 'a function'}: {part.response}]"))
     return (*results, *rest)
 

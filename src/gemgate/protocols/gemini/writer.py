@@ -50,6 +50,7 @@ class GeminiWriter:
         self._open: dict[int, tuple[Part, list[str]]] = {}
         self._usage: dict[str, Raw] | None = None
         self._blocked = False
+        self._due = False
         self._begun = False
         self._extras: dict[str, Raw] = {}
         self.content_type = b"text/event-stream" if framing == "sse" else b"application/json; charset=UTF-8"
@@ -60,10 +61,10 @@ class GeminiWriter:
         candidates: dict[int, wire.Candidate] = {}
         for event in events:
             self._event(event, candidates)
-        if not candidates and not self._blocked:
+        if not candidates and not self._due:
             return b""
+        self._due = False
         response = self._response(list(candidates.values()))
-        self._blocked = False
         return self._framed(wire.encoder.encode(response))
 
     def end(self) -> bytes:
@@ -81,7 +82,8 @@ class GeminiWriter:
         reply = fold(events)
         self._start(reply.start)
         self._usage = _counts(reply.usage)
-        candidates = [] if self._blocked else [_candidate(choice) for choice in reply.choices]
+        blocked = self._blocked and not any(choice.parts for choice in reply.choices)
+        candidates = [] if blocked else [_candidate(choice) for choice in reply.choices]
         return wire.encoder.encode(self._response(candidates))
 
     def _framed(self, document: bytes) -> bytes:
@@ -96,6 +98,7 @@ class GeminiWriter:
             case ResponseStart():
                 self._start(event)
             case BlockStart(part=part):
+                self._blocked = False
                 self._open[event.choice] = (part, [])
                 if isinstance(part, (Text, Thought)) and (part.text or part.signature or part.vendor):
                     _add(candidates, event.choice, part)
@@ -112,7 +115,9 @@ class GeminiWriter:
             case Usage():
                 self._usage = _counts(event)
             case Finish():
-                if not self._blocked:
+                if self._blocked:
+                    self._due = True  # for the usage that came with it
+                else:
                     _finish(_at(candidates, event.choice), event)
             case Failure():
                 raise event.error
@@ -137,7 +142,7 @@ class GeminiWriter:
         if start.vendor is not None and start.vendor.format == FORMAT:
             self._extras = json.decode(start.vendor.raw, type=dict[str, Raw])
             feedback = self._extras.get("promptFeedback")
-            self._blocked = feedback is not None and b'"blockReason"' in bytes(feedback)
+            self._blocked = self._due = feedback is not None and b'"blockReason"' in bytes(feedback)
 
     def _response(self, candidates: list[wire.Candidate]) -> wire.Response:
         response = wire.Response(candidates, None, self._usage, self._model, self._response_id)

@@ -78,7 +78,7 @@ class ChoiceStream:
             case Thought():
                 if part.text or part.signature:
                     self._said = True
-                    self.emit(b'"reasoning_content":%s%s' % (encode(part.text), _extra(part.signature)), chunks)
+                    self.emit(b'"reasoning_content":%s' % encode(part.text), chunks)
             case ToolCall():
                 self._said = True
                 self._call_index += 1

@@ -1,5 +1,6 @@
 """A chat completion request → `Call`."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import cast, get_args
@@ -8,7 +9,18 @@ import msgspec
 from msgspec import UNSET, Raw, json
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import Effort, Function, Generate, Output, Reasoning, Sampling, ToolChoice, ToolMode
+from gemgate.hub.call import (
+    BuiltIn,
+    BuiltInKind,
+    Effort,
+    Function,
+    Generate,
+    Output,
+    Reasoning,
+    Sampling,
+    ToolChoice,
+    ToolMode,
+)
 from gemgate.hub.codec import Dropped, Parsed
 from gemgate.hub.parts import JsonText, Message, Part, Signature, Text, ToolCall, ToolResult, Vendor
 from gemgate.protocols.openai_chat import wire
@@ -58,6 +70,18 @@ EMPTY_VALUES = frozenset({b"null", b"[]", b"{}", b'""', b"0", b"false", b"0.0"})
 SERVICE_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 DEFAULT_TIERS = frozenset({"auto", "default", "standard"})
 
+BUILT_INS: dict[str, BuiltInKind] = {
+    "codeExecution": "code_execution",
+    "code_execution": "code_execution",
+    "googleSearch": "web_search",
+    "google_search": "web_search",
+    "urlContext": "url_context",
+    "url_context": "url_context",
+    "googleMaps": "maps",
+    "google_maps": "maps",
+}
+"""Functions of these names and without parameters mean the upstream's own tools (notes §6.1)."""
+
 MODES: dict[str, ToolMode] = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 
 PATHS = {
@@ -83,7 +107,7 @@ def inbound(body: bytes | memoryview) -> Parsed:
     try:
         request = wire.decode(body)
         members = wire.decode_members(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
     dropped = _unknown(members)
     extension, google_path = _google(request)
@@ -108,7 +132,7 @@ def inbound(body: bytes | memoryview) -> Parsed:
         sampling=_sampling(request),
         reasoning=reasoning,
         output=_output(request.response_format),
-        tools=tuple(_function(tool, number) for number, tool in enumerate(request.tools or ())),
+        tools=tuple(_tool(tool, number) for number, tool in enumerate(request.tools or ())),
         tool_choice=_choice(request),
         stream=bool(request.stream),
         vendor=_vendor(request, extension, dropped),
@@ -121,11 +145,13 @@ def inbound(body: bytes | memoryview) -> Parsed:
 def _unknown(members: dict[str, Raw]) -> list[Dropped]:
     """Refuse what would change the answer; record what is not known at all. Empty values ask for nothing."""
     dropped: list[Dropped] = []
-    for name in members.keys() - UNDERSTOOD:
-        value = bytes(members[name])
+    for name, raw in members.items():
+        if name in UNDERSTOOD:
+            continue
+        value = bytes(raw)
         if value == DEFAULTS.get(name) or (name in HARMLESS and json.decode(value) in HARMLESS[name]):
             continue
-        if value in EMPTY_VALUES and name not in DEFAULTS:
+        if value == b"null" or (value in EMPTY_VALUES and name not in DEFAULTS):
             continue
         if name in REFUSED:
             raise InvalidRequest(REFUSED[name], param=name, code="unsupported_parameter")
@@ -136,9 +162,9 @@ def _unknown(members: dict[str, Raw]) -> list[Dropped]:
 def _google(request: wire.Request) -> tuple[wire.GoogleExtension, str]:
     """Find `google`, sent literally under `extra_body` or unpacked beside the other fields; gives its path too."""
     raw, path = request.google, "google"
-    if request.extra_body is not None and request.extra_body.google is not None:
+    if request.extra_body is not None and request.extra_body.google is not UNSET:
         raw, path = request.extra_body.google, "extra_body.google"
-    if raw is None:
+    if raw is UNSET or bytes(raw) == b"null":
         return wire.GoogleExtension(), "extra_body.google"
     value = _snake(json.decode(raw))
     known = {field.name for field in msgspec.structs.fields(wire.GoogleExtension)}
@@ -260,13 +286,16 @@ def _assistant(message: wire.Message, path: str) -> tuple[Part, ...]:
     for number, call in enumerate(message.tool_calls or ()):
         if call.function is None:
             raise InvalidRequest("Only calls of functions are served.", param=f"{path}.tool_calls.{number}")
-        parts.append(_call(call.id, call.function, _signature(call.extra_content)))
+        mark = _signature(call.extra_content)
+        parts.append(_call(call.id, call.function, mark, f"{path}.tool_calls.{number}.function"))
     if message.function_call is not None:
-        parts.append(_call("", message.function_call, None))
+        parts.append(_call("", message.function_call, None, f"{path}.function_call"))
     return tuple(parts)
 
 
-def _call(call_id: str, function: wire.FunctionCall, mark: Signature | None) -> ToolCall:
+def _call(call_id: str, function: wire.FunctionCall, mark: Signature | None, path: str) -> ToolCall:
+    if not function.name:
+        raise InvalidRequest("A call must name its function.", param=f"{path}.name")
     return ToolCall(call_id, function.name, _object(function.arguments or "", "_raw"), mark)
 
 
@@ -281,7 +310,7 @@ def _object(text: str, otherwise: str) -> JsonText:
     if text.lstrip()[:1] == "{":
         try:
             json.decode(text, type=dict[str, Raw])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass
         else:
             return text
@@ -299,6 +328,9 @@ def _sampling(request: wire.Request) -> Sampling:
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     if (request.n or 1) > 1:
         raise InvalidRequest("More than one choice is not served yet. Send n = 1.", param="n")
+    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
+        if not math.isfinite(getattr(request, name) or 0.0):
+            raise InvalidRequest(f"{name} must be a number.", param=name)
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,
@@ -325,7 +357,7 @@ def _output(form: wire.ResponseFormat | None) -> Output:
     return Output(json=True, schema=None if schema is UNSET else bytes(schema).decode())
 
 
-def _function(tool: wire.Tool, number: int) -> Function:
+def _tool(tool: wire.Tool, number: int) -> Function | BuiltIn:
     function = tool.function
     if tool.type != "function" or function is None or not function.name:
         raise InvalidRequest(
@@ -336,6 +368,8 @@ def _function(tool: wire.Tool, number: int) -> Function:
     parameters: JsonText | None = None
     if function.parameters is not UNSET and bytes(function.parameters) != b"null":
         parameters = bytes(function.parameters).decode()
+    if function.name in BUILT_INS and parameters in (None, "{}"):
+        return BuiltIn(BUILT_INS[function.name])
     return Function(name=function.name, description=function.description or "", parameters=parameters)
 
 
@@ -355,7 +389,7 @@ def _choice(request: wire.Request) -> ToolChoice | None:
 def _vendor(request: wire.Request, extension: wire.GoogleExtension, dropped: list[Dropped]) -> Vendor | None:
     extras: dict[str, object] = {}
     settings = extension.safety_settings if extension.safety_settings is not UNSET else request.safety_settings
-    if settings is not UNSET and bytes(settings) != b"null":
+    if settings is not UNSET and bytes(settings) not in EMPTY_VALUES:
         extras["safetySettings"] = settings
     tier = request.service_tier
     if tier in SERVICE_TIERS:

@@ -1,5 +1,6 @@
 """The objects that chunks and whole completions share."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 
 from gemgate.errors import UpstreamError
@@ -57,13 +58,18 @@ def audio_object(part: Media, new_id: Callable[[], str]) -> dict[str, object]:
             raise AssertionError(part)
 
 
+def joined(*pieces: str) -> str:
+    """Join pieces of base64, each padded by itself."""
+    return b64encode(b"".join(b64decode(piece) for piece in pieces)).decode()
+
+
 def annotation(citation: Citation, track: ContentTrack) -> dict[str, object]:
     """Give a source; offsets count characters of `content`."""
     return {
         "type": "url_citation",
         "url_citation": {
             "start_index": track.place(citation.start),
-            "end_index": track.place(citation.end),
+            "end_index": track.place_end(citation.start, citation.end),
             "url": citation.url,
             "title": citation.title,
         },

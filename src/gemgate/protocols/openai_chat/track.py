@@ -29,3 +29,9 @@ class ContentTrack:
     def place(self, offset: int) -> int:
         """Turn an offset in the visible text into one in `content`."""
         return offset + sum(length for position, length in self._insertions if position <= offset)
+
+    def place_end(self, start: int, end: int) -> int:
+        """Turn the end of a piece of the visible text into one in `content`, without what was written right after."""
+        if end <= start:
+            return self.place(start)
+        return end + sum(length for position, length in self._insertions if position < end)

@@ -12,6 +12,7 @@ from gemgate.protocols.openai_chat.objects import (
     finish_reason,
     google,
     is_speech,
+    joined,
     refusal,
 )
 from gemgate.protocols.openai_chat.prose import code_block, media_text, result_block
@@ -91,7 +92,10 @@ class _Message:
         if part.thought:
             return  # a draft, not the answer
         if is_speech(part):
-            self._audio = audio_object(part, self._new_id)
+            piece = audio_object(part, self._new_id)
+            if self._audio is not None:
+                piece["data"] = joined(str(self._audio["data"]), str(piece["data"]))
+            self._audio = piece
         else:
             self._mark = part.signature or self._mark
             self._prose(media_text(part, self.track.opening))

@@ -128,7 +128,7 @@ class GoogleExtension(Struct):
 class ExtraBody(Struct):
     """`extra_body`, sent literally by clients that do not unpack it."""
 
-    google: Raw | None = None
+    google: JsonField = UNSET
 
 
 class Request(Struct):
@@ -154,7 +154,7 @@ class Request(Struct):
     tool_choice: str | NamedChoice | None = None
     service_tier: str | None = None
     safety_settings: JsonField = UNSET
-    google: Raw | None = None
+    google: JsonField = UNSET
     extra_body: ExtraBody | None = None
 
 

@@ -11,6 +11,8 @@ WHERE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 
 def unreadable(error: Exception) -> InvalidRequest:
     """Say what is wrong with a body, and where: `$.messages[0].role` becomes the path `messages.0.role`."""
+    if isinstance(error, RecursionError):
+        return InvalidRequest("The request body is nested too deeply.", code="invalid_json")
     if not isinstance(error, msgspec.ValidationError):
         return InvalidRequest(f"The request body is not valid JSON: {error}.", code="invalid_json")
     text = str(error)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from mmap import mmap
 from typing import Protocol
+from urllib.parse import quote
 
 from msgspec import json
 
@@ -23,6 +24,8 @@ from gemgate.upstreams.gemini_api.classify import broken, refusal
 from gemgate.upstreams.gemini_api.headers import answer_headers, query_without_key, request_headers
 from gemgate.upstreams.gemini_api.reply import GeminiReply
 
+NAME_SAFE = "-._~"
+"""A model's name is one segment of a path, whatever a client puts there."""
 MAX_ERROR_BYTES = 1024 * 1024
 MAX_LIST_BYTES = 16 * 1024 * 1024
 MAX_PAGES = 20
@@ -61,7 +64,7 @@ class GeminiApi:
         assert lease is not None
         rendered = outbound(call, target.abilities)
         method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
-        path = f"/{self._version}/models/{target.model}:{method}"
+        path = f"/{self._version}/models/{quote(target.model, safe=NAME_SAFE)}:{method}"
         response = await self._send("POST", path, JSON_HEADERS, lease, b"".join(rendered.body))
         return GeminiReply(response, rendered.names, rendered.dropped, stream=call.stream)
 
@@ -69,7 +72,7 @@ class GeminiApi:
         """Ask how long a prompt is."""
         assert lease is not None
         body = count_tokens(outbound(call.generate, target.abilities), target.model)
-        path = f"/{self._version}/models/{target.model}:countTokens"
+        path = f"/{self._version}/models/{quote(target.model, safe=NAME_SAFE)}:countTokens"
         response = await self._send("POST", path, JSON_HEADERS, lease, body)
         try:
             answer = json.decode(await response.read_all(MAX_ERROR_BYTES), type=dict[str, object])
@@ -110,7 +113,8 @@ class GeminiApi:
         sent = patched(body, target, method)
         if bare:
             sent = without_signatures(memoryview(sent))
-        path = f"/{self.served_version(version)}/models/{target.model}:{method}{query_without_key(exchange.query)}"
+        path = f"/{self.served_version(version)}/models/{quote(target.model, safe=NAME_SAFE)}:{method}"
+        path += query_without_key(exchange.query)
         return await self._send("POST", path, request_headers(exchange.headers), lease, sent)
 
     async def send_resource(

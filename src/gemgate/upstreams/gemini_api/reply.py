@@ -50,7 +50,7 @@ class GeminiReply:
                 events: list[Event] = []
                 for payload in parser.feed(chunk):
                     events += reader.feed(payload)
-                if response.exhausted:
+                if response.exhausted or reader.failed:
                     # Its end came with it: one batch, and one write to the client, less.
                     break
                 if events:

@@ -1,0 +1,146 @@
+"""Whose is what: names in requests, in replies and in lists."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+
+from gemgate.protocols.gemini.resources import (
+    DAY_SECONDS,
+    GRACE_SECONDS,
+    Made,
+    made,
+    owned_name,
+    read_page,
+    references,
+    write_page,
+)
+from tests.bed.recordings import load_recordings, needs_recordings
+from tests.protocols.fuzzing import documents
+
+NOW = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("files/abc", "files/abc"),
+        ("files/abc:download", "files/abc"),
+        ("fileSearchStores/x/documents/y", "fileSearchStores/x"),
+        ("models/veo/operations/op-1", "models/veo/operations/op-1"),
+        ("models/veo:predict", None),
+        ("models", None),
+        ("files", None),
+        ("files/", None),
+        ("batches/b:cancel", "batches/b"),
+    ],
+)
+def test_owned_names(path: str, name: str | None) -> None:
+    assert owned_name(path) == name
+
+
+def test_references() -> None:
+    body = json.dumps(
+        {
+            "cachedContent": "cachedContents/c1",
+            "contents": [
+                {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/f-1"}},
+                {"file_data": {"file_uri": "files/f2"}},
+                {"text": "see files/no and 'files/neither'"},
+                {"text": 'quoted "files/inner" text'},
+                {"fileUri": "files/f2"},
+            ],
+            "stores": ["fileSearchStores/s"],
+            "previous_interaction_id": "v1_abc",
+        }
+    ).encode()
+    assert set(references(body)) == {
+        "cachedContents/c1",
+        "files/f-1",
+        "files/f2",
+        "fileSearchStores/s",
+        "interactions/v1_abc",
+    }
+    assert len(references(body)) == 5
+    assert references(b'{"contents":"hello"}') == []
+
+
+@pytest.mark.parametrize(
+    ("body", "collection", "expected"),
+    [
+        (
+            {"file": {"name": "files/a", "expirationTime": "2027-01-15T08:00:00.123456789Z"}},
+            "files",
+            [("files/a", None)],
+        ),
+        (
+            {"name": "cachedContents/c", "expireTime": "2027-01-15T08:00:00Z"},
+            "cachedContents",
+            [("cachedContents/c", None)],
+        ),
+        ({"name": "batches/b"}, "batches", [("batches/b", NOW + 3650 * DAY_SECONDS + GRACE_SECONDS)]),
+        (
+            {"name": "models/m/operations/o"},
+            "models",
+            [("models/m/operations/o", NOW + 7 * DAY_SECONDS + GRACE_SECONDS)],
+        ),
+        (
+            {"id": "v1_x", "outputs": []},
+            "interactions",
+            [("interactions/v1_x", NOW + 56 * DAY_SECONDS + GRACE_SECONDS)],
+        ),
+        ({"name": "files/a", "expirationTime": "soon"}, "files", [("files/a", NOW + 2 * DAY_SECONDS + GRACE_SECONDS)]),
+        ({"error": {"code": 404}}, "files", []),
+        ({}, "files", []),
+        (
+            {
+                "done": True,
+                "response": {
+                    "video": {"uri": "https://host/v1beta/files/v1:download?alt=media"},
+                    "responsesFile": "files/r",
+                },
+            },
+            "batches",
+            [("files/v1", NOW + 2 * DAY_SECONDS + GRACE_SECONDS), ("files/r", NOW + 2 * DAY_SECONDS + GRACE_SECONDS)],
+        ),
+    ],
+)
+def test_what_a_reply_tells_of(body: object, collection: str, expected: list[tuple[str, float | None]]) -> None:
+    found = made(json.dumps(body).encode(), collection, NOW)
+    stated = 1_800_000_000 + GRACE_SECONDS  # 2027-01-15T08:00:00Z
+    assert [each.name for each in found] == [name for name, _ in expected]
+    for each, (_, expiry) in zip(found, expected, strict=True):
+        assert each.expires_at == pytest.approx(expiry or stated, abs=1)
+
+
+@settings(deadline=None, max_examples=150)
+@given(documents(["name", "id", "file", "expireTime", "interaction", "files", "nextPageToken"]))
+def test_no_reply_crashes(document: object) -> None:
+    body = json.dumps(document).encode()
+    assert all(isinstance(each, Made) for each in made(body, "files", NOW))
+    read_page(body, "files")
+    references(body)
+
+
+def test_pages() -> None:
+    entries = '[{"name": "files/a", "sizeBytes":"1"} ,{"name":"files/b"}]'
+    page = read_page(f'{{"files": {entries},"nextPageToken":"t"}}'.encode(), "files")
+    assert page and [name for name, _ in page.entries] == ["files/a", "files/b"] and page.next_token == "t"
+    back = write_page(page.member, [raw for _, raw in page.entries[:1]], page.next_token)
+    assert back == b'{"files":[{"name": "files/a", "sizeBytes":"1"}],"nextPageToken":"t"}'
+    empty = read_page(b"{}", "files")
+    assert empty and empty.entries == [] and write_page("files", [], "") == b"{}"
+    operations = read_page(b'{"operations":[{"name":"batches/b"}]}', "batches")
+    assert operations and operations.member == "operations"
+    assert read_page(b'{"error":{}}', "files") == read_page(b"{}", "files")
+    assert read_page(b"[]", "files") is None and read_page(b"<html>", "files") is None
+
+
+@needs_recordings
+def test_recorded_resources() -> None:
+    for row in load_recordings("gemini"):
+        if row.status == 200 and row.method == "POST" and row.method_name in ("cachedContents", "fileSearchStores"):
+            name = json.loads(row.body())["name"]
+            assert [each.name for each in made(row.body(), row.method_name, NOW)] == [owned_name(name)]
+        if isinstance(row.request, dict) and str(row.request.get("cachedContent", "")).startswith("cachedContents/"):
+            assert row.request["cachedContent"] in references(json.dumps(row.request).encode())

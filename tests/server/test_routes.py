@@ -1,0 +1,175 @@
+"""Every path, method and dialect, and where they lead."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from gemgate.errors import MethodNotAllowed, NotFound
+from gemgate.server.routes import OPENAI_BASES, Dialect, Route, dialect, find, normal
+
+Row = tuple[str, str, str]
+GOOG = frozenset({b"x-goog-api-key"})
+ANTHROPIC = frozenset({b"anthropic-version", b"x-api-key"})
+
+
+def led(method: str, path: str, names: Iterable[bytes] = (), query: bytes = b"") -> tuple[Dialect, Route]:
+    """Do what the endpoint does."""
+    straight = normal(path)
+    spoken = dialect(straight, frozenset(names), query)
+    return spoken, find(method, straight, spoken)
+
+
+@pytest.mark.parametrize("base", OPENAI_BASES)
+def test_every_base_of_openai_clients(base: str) -> None:
+    assert led("POST", f"{base}/chat/completions") == ("openai", Route("chat"))
+    assert led("POST", f"{base}//chat/completions/") == ("openai", Route("chat"))
+    assert led("POST", f"{base}/chat/completions/chat/completions") == ("openai", Route("chat"))
+    assert led("GET", f"{base}/models") == ("openai", Route("list_models"))
+    assert led("GET", f"{base}/models/a-model") == ("openai", Route("get_model", rest="a-model"))
+    assert led("HEAD", f"{base}/models/vendor/a-model") == ("openai", Route("get_model", rest="vendor/a-model"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "spoken", "route"),
+    [
+        ("GET", "/", "openai", Route("home")),
+        ("HEAD", "/", "openai", Route("home")),
+        ("GET", "/health", "openai", Route("health")),
+        ("GET", "/ready/", "openai", Route("ready")),
+        ("GET", "/v1", "openai", Route("home")),
+        ("GET", "/v1/", "openai", Route("home")),
+        ("POST", "/v1/v1/chat/completions", "openai", Route("chat")),
+        ("POST", "/gemini/v1/v1/chat/completions", "openai", Route("chat")),
+        # Gemini's own.
+        ("GET", "/v1beta/models", "gemini", Route("native", "", "v1beta", "models")),
+        ("GET", "/v1beta/models/m", "gemini", Route("native", "", "v1beta", "models/m")),
+        (
+            "POST",
+            "/v1beta/models/m:generateContent",
+            "gemini",
+            Route("native", "", "v1beta", "models/m:generateContent"),
+        ),
+        ("POST", "/v1/models/m:countTokens", "gemini", Route("native", "", "v1", "models/m:countTokens")),
+        ("POST", "/v1alpha/models/m:x", "gemini", Route("native", "", "v1alpha", "models/m:x")),
+        (
+            "POST",
+            "/v1/tunedModels/m:generateContent",
+            "gemini",
+            Route("native", "", "v1", "tunedModels/m:generateContent"),
+        ),
+        ("GET", "/v1beta/files", "gemini", Route("native", "", "v1beta", "files")),
+        ("DELETE", "/v1beta/files/x", "gemini", Route("native", "", "v1beta", "files/x")),
+        ("PATCH", "/v1beta/cachedContents/x", "gemini", Route("native", "", "v1beta", "cachedContents/x")),
+        ("POST", "/v1beta/anything/new", "gemini", Route("native", "", "v1beta", "anything/new")),
+        ("POST", "/v1/interactions", "openai", Route("native", "", "v1", "interactions")),
+        ("POST", "/v1/auth_tokens", "openai", Route("native", "", "v1", "auth_tokens")),
+        ("POST", "/upload/v1beta/files", "gemini", Route("upload", "/upload", "v1beta", "files")),
+        ("PUT", "/upload/v1/files", "gemini", Route("upload", "/upload", "v1", "files")),
+        (
+            "GET",
+            "/download/v1beta/files/x:download",
+            "gemini",
+            Route("native", "/download", "v1beta", "files/x:download"),
+        ),
+    ],
+)
+def test_where_paths_lead(method: str, path: str, spoken: str, route: Route) -> None:
+    assert led(method, path) == (spoken, route)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/files", "/v1/batches"])
+def test_paths_that_several_formats_claim(path: str) -> None:
+    collection = path[4:]
+    for names, query in ((GOOG, b""), ({b"x-goog-api-client"}, b""), ((), b"key=x"), ((), b"a=b&pageSize=3")):
+        assert led("GET", path, names, query) == ("gemini", Route("native", "", "v1", collection))
+    if collection == "models":
+        assert led("GET", path) == ("openai", Route("list_models"))
+        assert led("GET", path, ANTHROPIC) == ("anthropic", Route("list_models"))
+        assert led("GET", path + "/m", ANTHROPIC) == ("anthropic", Route("get_model", rest="m"))
+        assert led("GET", path + "/m", GOOG) == ("gemini", Route("native", "", "v1", "models/m"))
+    else:
+        with pytest.raises(NotFound):
+            led("GET", path)
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "query", "spoken"),
+    [
+        ("/v1beta/openai/models", GOOG, b"key=x", "openai"),
+        ("/v1beta/models", ANTHROPIC, b"", "gemini"),
+        ("/nowhere", frozenset(), b"", "openai"),
+        ("/nowhere", ANTHROPIC, b"", "anthropic"),
+        ("/v1/messages", frozenset(), b"", "anthropic"),
+        ("/anthropic/v1/messages", frozenset(), b"", "anthropic"),
+        ("/nowhere", GOOG, b"", "gemini"),
+        ("/nowhere", frozenset(), b"monkey=1&notkey=2", "openai"),
+        ("/v1/models/m:generateContent", ANTHROPIC, b"", "gemini"),
+    ],
+)
+def test_dialects(path: str, names: frozenset[bytes], query: bytes, spoken: str) -> None:
+    assert dialect(path, names, query) == spoken
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/v1/chat/completions", ("POST",)),
+        ("DELETE", "/v1/chat/completions", ("POST",)),
+        ("POST", "/v1/models", ("GET", "HEAD")),
+        ("POST", "/health", ("GET", "HEAD")),
+        ("POST", "/", ("GET", "HEAD")),
+        ("DELETE", "/v1/models/m", ("GET", "HEAD")),
+    ],
+)
+def test_wrong_methods(method: str, path: str, allow: tuple[str, ...]) -> None:
+    with pytest.raises(MethodNotAllowed) as caught:
+        led(method, path)
+    assert caught.value.allow == allow and caught.value.status == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/v2/models",
+        "/v1betax/models",
+        "/v1/completion",
+        "/v1/chat/completions/more",
+        "/V1/chat/completions",
+        "/v1beta",
+        "/upload/v2/files",
+        "/v1/files",
+        "/v1beta/openai/files",
+        "/v1beta/files/../models",
+        "/v1beta/../secret",
+        "/upload/v1beta/..",
+        "",
+    ],
+)
+def test_what_leads_nowhere(path: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        led("POST", path)
+    assert caught.value.status == 404
+
+
+def test_a_long_path_is_not_repeated_in_full() -> None:
+    with pytest.raises(NotFound) as caught:
+        led("GET", "/" + "x" * 5000)
+    assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize(
+    ("path", "straight"),
+    [
+        ("/", "/"),
+        ("//", "/"),
+        ("//v1///models//", "/v1/models"),
+        ("/v1/v1/models", "/v1/models"),
+        ("/v1/v1", "/v1/v1"),
+        ("/v1beta/v1/v1/x", "/v1beta/v1/v1/x"),
+        ("/v1/chat/completions/chat/completions/", "/v1/chat/completions"),
+    ],
+)
+def test_forgiven_paths(path: str, straight: str) -> None:
+    assert normal(path) == straight
+    assert normal(straight) == straight
