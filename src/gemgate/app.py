@@ -79,7 +79,9 @@ def _gemini(settings: Settings, state: State) -> Application:
     surfaces = Surfaces(
         chat=ChatSurface(handler),
         gemini=RelayedGemini(
-            Relay(api, pool, catalog, clock, max_attempts=attempts), api, pool, Resources(api, pool, store, clock)
+            Relay(api, pool, catalog, clock, max_attempts=attempts),
+            api,
+            Resources(api, pool, catalog, store, clock, max_attempts=attempts),
         ),
         models=ModelsSurface(list_models, catalog, clock),
         lists_natively=True,

@@ -132,7 +132,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object] | None = No
         value = environment.get(name, "")
         if value:
             if keys == ("log", "level"):
-                value = value.upper().replace("WARN", "WARNING").replace("WARNINGING", "WARNING")
+                value = {"WARN": "WARNING"}.get(value.upper(), value.upper())
             _put(document, keys, _items(value) if keys[-1] in LISTS else value)
             origins[".".join(keys)] = name
     found = [key for name in UPSTREAM_KEYS for key in _items(environment.get(name, ""))]
@@ -155,7 +155,8 @@ def _file(path: Path) -> dict[str, object]:
 
 
 def _items(value: str) -> list[str]:
-    return [item.strip() for item in value.split(",") if item.strip()]
+    """Split at commas and white space: a key copied with its line break must not carry it upstream."""
+    return [item for item in re.split(r"[,\s]+", value) if item]
 
 
 def _put(document: dict[str, object], keys: tuple[str, ...], value: object) -> None:
@@ -182,12 +183,28 @@ def _checked(settings: Settings) -> Settings:
     server, gemini = settings.server, settings.gemini
     if not 0 <= server.port <= 65535:
         raise SettingsError("server.port", f"{server.port} is no port; choose one from 1 to 65535")
-    for key, value in (("server.workers", server.workers), ("gemini.max_attempts", gemini.max_attempts)):
-        if value < 1:
-            raise SettingsError(key, f"{value} is too few; at least 1")
+    deadlines, embedded = gemini.deadlines, settings.embedded
+    positive: dict[str, float] = {
+        "server.workers": server.workers,
+        "server.max_requests": server.max_requests,
+        "server.max_body_bytes": server.max_body_bytes,
+        "server.keepalive_after_seconds": server.keepalive_after_seconds,
+        "gemini.max_attempts": gemini.max_attempts,
+        "gemini.deadlines.connect_seconds": deadlines.connect_seconds,
+        "gemini.deadlines.first_byte_seconds": deadlines.first_byte_seconds,
+        "gemini.deadlines.silence_seconds": deadlines.silence_seconds,
+        "embedded.context_tokens": embedded.context_tokens,
+        "embedded.concurrency": embedded.concurrency,
+    }
+    for key, value in positive.items():
+        if value <= 0:
+            raise SettingsError(key, f"{value:g} is too little; it must be more than 0")
+    for key, keys in (("clients.api_keys", settings.clients.api_keys), ("gemini.api_keys", gemini.api_keys)):
+        if any(not re.fullmatch(r"[!-~]+", text) for text in keys):
+            raise SettingsError(key, "a key is empty or holds characters that no header can carry; copy it again")
     base_url = gemini.base_url.rstrip("/")
     try:
-        origin, _ = split(base_url)
+        origin, target = split(base_url)
     except ValueError as error:
         raise SettingsError("gemini.base_url", f"{error}; it is an address like https://host") from error
     if origin.scheme == "http" and not origin.is_loopback:
@@ -195,6 +212,8 @@ def _checked(settings: Settings) -> Settings:
             "gemini.base_url",
             "plain http would show your keys to everyone on the way; use https (http is allowed on this machine only)",
         )
+    if "?" in target:
+        raise SettingsError("gemini.base_url", "leave the query out; paths are put behind the address")
     # A base URL copied from an SDK's settings often ends in a version.
     return msgspec.structs.replace(
         settings, gemini=msgspec.structs.replace(gemini, base_url=VERSION_TAIL.sub("", base_url))

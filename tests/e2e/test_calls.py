@@ -17,8 +17,7 @@ pytestmark = [needs_shared, pytest.mark.skipif(shutil.which("curl") is None, rea
 def _is_served(call: ExampleCall) -> bool:
     """Text by Chat, and everything native; media in Chat requests come with another issue."""
     if call.path.endswith("/chat/completions"):
-        texts = all(isinstance(message["content"], str) for message in call.body["messages"])
-        return texts and "codeExecution" not in json.dumps(call.body)
+        return all(isinstance(message["content"], str) for message in call.body["messages"])
     return ":" in call.path
 
 
@@ -71,6 +70,8 @@ def _as_expected(sent: Any, call: ExampleCall, body: bytes) -> None:
     match call.name:
         case "prefix-thinking-suffix" | "chat-include-thoughts":
             assert config["thinkingConfig"]["includeThoughts"] is True and b"reasoning_content" in body
+        case "prefix-code-execution":
+            assert sent["tools"] == [{"codeExecution": {}}]
         case "chat-json":
             assert config["responseMimeType"] == "application/json"
         case "chat-tool" | "prefix-tool":

@@ -85,7 +85,7 @@ def normalised(candidate: Json) -> Json:
 
 def sdk_reads(payload: bytes) -> GenerateContentResponse:
     """Read a payload as Google's own SDK does; raises on what it does not know."""
-    translate: Any = getattr(genai_models, "_GenerateContentResponse_from_mldev")
+    translate: Any = genai_models._GenerateContentResponse_from_mldev
     return GenerateContentResponse._from_response(response=translate(json.loads(payload), None, {}), kwargs={})
 
 

@@ -1,9 +1,9 @@
 """`gemgate serve`: listen, say so, serve, drain."""
 
 import asyncio
+import contextlib
 import errno
 import gc
-import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -102,8 +102,7 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain, or end at once."""
         if self._state.draining or self._loop is None:
-            self.should_exit = True
-            self.force_exit = sig == signal.SIGINT
+            self.should_exit = self.force_exit = True
         else:
             self._state.draining = True
             self._loop.call_soon_threadsafe(self._begin_to_drain)
@@ -126,7 +125,8 @@ def _allow_many_connections() -> None:
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        with contextlib.suppress(OSError, ValueError):  # some systems promise more than they grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """Several serving processes on one socket: started, replaced when one dies, drained together."""
 
 import multiprocessing
+import os
 import signal
 import socket
 import time
@@ -67,6 +68,6 @@ class Workers:
 
 
 def _work(serve: Serve, listener: socket.socket) -> None:
-    # Ctrl-C reaches the whole group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C would reach the whole group; the parent alone decides what it means.
+    os.setsid()
     serve([listener])

@@ -35,8 +35,19 @@ class Cooldown(Struct, frozen=True):
 
 
 def cooldown(trouble: Trouble, now: float, before: Cooldown | None) -> Cooldown:
-    """Decide the rest after trouble; rests of our own guess double each time."""
-    count = before.count + 1 if before else 1
+    """Decide the rest after trouble; rests of our own guess double each time.
+
+    Failures that come while a key rests already are of the same storm: they count once, and never shorten its rest.
+    """
+    under_way = before if before is not None and before.until > now else None
+    count = under_way.count if under_way else before.count + 1 if before else 1
+    rest = _rest(trouble, now, count)
+    if under_way is not None and (under_way.firm, under_way.until) > (rest.firm, rest.until):
+        return under_way
+    return rest
+
+
+def _rest(trouble: Trouble, now: float, count: int) -> Cooldown:
     if trouble.daily:
         return Cooldown(now + seconds_to_quota_reset(), True, count)
     if trouble.retry_after_seconds is not None:

@@ -8,6 +8,8 @@ from msgspec import Struct
 from gemgate.keys.cooldown import Cooldown, Trouble, cooldown
 
 KEY_ID_LENGTH = 16
+MAX_RESTS = 10_000
+"""Models' names come from clients: beyond this, rests that are over are forgotten."""
 
 
 class Lease(Struct, frozen=True):
@@ -37,14 +39,6 @@ class KeyPool:
         self._next = 0
         self._rests: dict[tuple[str, str], Cooldown] = {}
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    @property
-    def keys(self) -> Sequence[Lease]:
-        """All keys."""
-        return self._keys
-
     def get(self, key_id: str) -> Lease | None:
         """Find a key by its id."""
         return self._by_id.get(key_id)
@@ -54,6 +48,18 @@ class KeyPool:
 
         `None` if there is none; `rested_in` tells how long to wait.
         """
+        position = self._find(model, but_not)
+        if position is None:
+            return None
+        self._next = position + 1
+        return self._keys[position]
+
+    def has(self, model: str, *, but_not: Collection[str]) -> bool:
+        """Tell whether there is a key to take."""
+        return self._find(model, but_not) is not None
+
+    def _find(self, model: str, but_not: Collection[str]) -> int | None:
+        """Find the next key that does not rest, or else the one whose guessed rest ends first."""
         now = self._clock()
         count = len(self._keys)
         guessed: tuple[float, int] | None = None
@@ -64,21 +70,10 @@ class KeyPool:
                 continue
             rest = self._rest(key.id, model, now)
             if rest is None:
-                self._next = position + 1
-                return key
+                return position
             if not rest.firm and (guessed is None or rest.until < guessed[0]):
                 guessed = rest.until, position
-        if guessed is None:
-            return None
-        self._next = guessed[1] + 1
-        return self._keys[guessed[1]]
-
-    def has(self, model: str, *, but_not: Collection[str]) -> bool:
-        """Tell whether there is a key to take; takes none."""
-        before = self._next
-        found = self.take(model, but_not=but_not) is not None
-        self._next = before
-        return found
+        return guessed[1] if guessed is not None else None
 
     def rested_in(self, model: str) -> float | None:
         """Tell in how many seconds the first key may serve a model again; `None` if none rests."""
@@ -90,14 +85,17 @@ class KeyPool:
         """Let a key rest after trouble that was its own."""
         now = self._clock()
         scope = "" if trouble.whole_key else model
-        before = self._rests.get((key.id, scope))
-        self._rests[key.id, scope] = cooldown(trouble, now, before)
+        self._rests[key.id, scope] = cooldown(trouble, now, self._rests.get((key.id, scope)))
+        if len(self._rests) > MAX_RESTS:
+            self._rests = {of: rest for of, rest in self._rests.items() if rest.until > now}
 
     def worked(self, key: Lease, model: str) -> None:
-        """Forget a key's trouble: success resets the count."""
+        """Forget a key's trouble: success resets the count. A rest that the upstream asked for is kept to its end."""
         if self._rests:
-            self._rests.pop((key.id, model), None)
-            self._rests.pop((key.id, ""), None)
+            for scope in (model, ""):
+                rest = self._rests.get((key.id, scope))
+                if rest is not None and not (rest.firm and rest.until > self._clock()):
+                    del self._rests[key.id, scope]
 
     def _rest(self, key_id: str, model: str, now: float) -> Cooldown | None:
         if not self._rests:
@@ -105,4 +103,4 @@ class KeyPool:
         found = [
             rest for scope in ("", model) if (rest := self._rests.get((key_id, scope))) is not None and rest.until > now
         ]
-        return max(found, key=lambda rest: rest.until, default=None)
+        return max(found, key=lambda rest: (rest.firm, rest.until), default=None)

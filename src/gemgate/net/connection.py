@@ -15,6 +15,8 @@ from msgspec import Struct
 
 HIGH_WATER_BYTES = 256 * 1024
 SLICE_BYTES = 256 * 1024
+UNDONE = frozenset({b"gzip", b"x-gzip", b"deflate"})
+"""Compressions that are undone here, though nobody asked for them."""
 MAX_EXPANDED_BYTES = 64 * 1024 * 1024
 """What one read of the socket may expand to."""
 MAX_HEADER_BYTES = 64 * 1024
@@ -141,6 +143,8 @@ class Response:
         """Wait for the connection to report something."""
         if self._error is not None:
             raise self._error
+        if self.started and self._connection is not None:
+            self._connection.await_more()
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter
@@ -159,7 +163,7 @@ class Response:
 
     def decompress(self, encoding: bytes) -> None:
         """Undo a compression that was not asked for."""
-        if encoding and encoding.lower() in (b"gzip", b"x-gzip", b"deflate"):
+        if encoding and encoding.lower() in UNDONE:
             self._decompressor = zlib.decompressobj(wbits=47)
 
     def add(self, data: bytes) -> bool:
@@ -300,6 +304,10 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
+
+    def await_more(self) -> None:
+        """A reader begins to wait: silence counts from now on."""
+        self._deadline = self._loop.time() + self._deadlines.silence_seconds
 
     def resume_reading(self) -> None:
         """The reader has caught up."""

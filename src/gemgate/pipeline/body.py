@@ -9,6 +9,7 @@ from gemgate.errors import GemgateError, InvalidRequest, TooLarge
 from gemgate.pipeline.exchange import ClientGone, Exchange
 
 SPOOL_BYTES = 1024 * 1024
+SILENCE_SECONDS = 60.0
 BODY_SECONDS = 300.0
 """How long a client may take to send a body that is read whole."""
 
@@ -65,15 +66,25 @@ async def _spooled(source: AsyncIterator[bytes], chunks: list[bytes], size: int,
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-async def body_chunks(exchange: Exchange) -> AsyncIterator[bytes]:
-    """Give the rest of a body as it comes; raises `ClientGone` if the client leaves."""
-    more = True
+async def body_chunks(exchange: Exchange, limit_bytes: int | None = None) -> AsyncIterator[bytes]:
+    """Give the rest of a body as it comes.
+
+    Raises `ClientGone` if the client leaves, `TooLarge` beyond the limit, `InvalidRequest` if nothing comes for long.
+    """
+    more, size = True, 0
     while more:
-        message = await exchange.receive()
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await exchange.receive()
+        except TimeoutError as error:
+            raise InvalidRequest(f"Nothing came of the request body for {SILENCE_SECONDS:g} seconds.") from error
         if message["type"] == "http.disconnect":
             raise ClientGone
         more = message.get("more_body", False)
         if chunk := message.get("body", b""):
+            size += len(chunk)
+            if limit_bytes is not None and size > limit_bytes:
+                raise _too_large(limit_bytes)
             yield chunk
 
 

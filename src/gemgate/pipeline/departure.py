@@ -36,8 +36,10 @@ class Departure:
     ) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._exchange.leaving is not None:
-            self._exchange.leaving.callback = None
+        leaving = self._exchange.leaving
+        # The connection may already serve its next request, which has put its own callback there.
+        if leaving is not None and leaving.callback == self._left:
+            leaving.callback = None
         if self._gone and kind is asyncio.CancelledError:
             assert self._task is not None
             self._task.uncancel()

@@ -46,6 +46,13 @@ def client_path(path: str, paths: dict[str, str]) -> str:
     return path
 
 
+def in_client_terms(error: InvalidRequest, paths: dict[str, str]) -> InvalidRequest:
+    """Name the field at fault as the client's request does."""
+    if error.param:
+        error.param = client_path(error.param, paths)
+    return error
+
+
 def refuse_drops(dropped: list[Dropped]) -> None:
     """Refuse a request in strict mode because of what would be dropped."""
     if dropped:

@@ -15,7 +15,7 @@ from gemgate.keys.pool import KeyPool, Lease
 from gemgate.net.connection import Body, DeadlineError, Headers, NetworkError, Response
 from gemgate.pipeline.attempt import Attempts
 from gemgate.pipeline.exchange import Exchange, error_headers
-from gemgate.pipeline.handle import Clock
+from gemgate.pipeline.handle import STREAM_HEADERS, Clock
 from gemgate.upstreams.refusal import UpstreamRefusal
 
 EVENT_STREAM = b"text/event-stream"
@@ -155,7 +155,10 @@ async def pass_on(
     content_type = response.header(b"content-type")
     try:
         chunk = await response.read()
-        await exchange.start(response.status, content_type, [*upstream.answer_headers(response.headers), *more])
+        headers = [*upstream.answer_headers(response.headers), *more]
+        if content_type.startswith(EVENT_STREAM):
+            headers += STREAM_HEADERS
+        await exchange.start(response.status, content_type, headers)
         while chunk:
             peek.feed(chunk)
             if response.exhausted:

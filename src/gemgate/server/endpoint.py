@@ -1,6 +1,7 @@
 """One HTTP request, from the socket to a surface and back: who asks, for what, in which dialect, and how it ended."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from mmap import mmap
 from time import monotonic
 from typing import Any, assert_never
@@ -141,10 +142,10 @@ class Endpoint:
         if exchange.method == "OPTIONS":
             await self._preflight(exchange)
             return
-        if self._under_way > self._limits.max_requests:
-            raise Unavailable("This server has all the requests it can take. Try again.", retry_after_seconds=1)
         route = find(exchange.method, exchange.path, spoken)
         if route.operation not in OPEN:
+            if self._under_way > self._limits.max_requests:
+                raise Unavailable("This server has all the requests it can take. Try again.", retry_after_seconds=1)
             await self._authenticate(exchange, route)
         match route.operation:
             case "home":
@@ -162,7 +163,7 @@ class Endpoint:
             case "get_model":
                 await self._surfaces.models.get(exchange, spoken, route.rest)
             case "native":
-                await self._native(exchange, route, scope)
+                await self._native(exchange, route)
             case "upload":
                 await self._upload(exchange, route, scope)
             case _:
@@ -179,17 +180,17 @@ class Endpoint:
     async def _body(self, exchange: Exchange) -> bytes | mmap:
         return await read_body(exchange, self._limits.max_body_bytes)
 
-    async def _native(self, exchange: Exchange, route: Route, scope: dict[str, Any]) -> None:
+    async def _native(self, exchange: Exchange, route: Route) -> None:
         if not self._surfaces.lists_natively and exchange.method in ("GET", "HEAD"):
             if route.rest == "models":
                 await self._surfaces.models.list_all(exchange, "gemini")
                 return
-            if route.rest.startswith("models/") and ":" not in route.rest and "/operations/" not in route.rest:
+            if route.rest.startswith("models/") and ":" not in route.rest and route.rest.count("/") == 1:
                 await self._surfaces.models.get(exchange, "gemini", route.rest)
                 return
         body = await self._body(exchange)
         async with Departure(exchange):
-            await self._surfaces.gemini.serve(exchange, _resource_path(route, scope), body)
+            await self._surfaces.gemini.serve(exchange, ResourcePath(route.lead, route.version, route.rest), body)
 
     async def _upload(self, exchange: Exchange, route: Route, scope: dict[str, Any]) -> None:
         length = stated_length(exchange)
@@ -199,18 +200,19 @@ class Endpoint:
             # What begins an upload is small: whole, it can be sent again under another key.
             body = RequestBody(await self._body(exchange))
         else:
-            body = RequestBody(body_chunks(exchange), length)
-        await self._surfaces.gemini.upload(
-            exchange, _resource_path(route, scope), body, self._public_url(exchange, scope)
-        )
+            body = RequestBody(body_chunks(exchange, MAX_UPLOAD_BYTES), length)
+        path = ResourcePath(route.lead, route.version, route.rest)
+        # Without `leaving`, the body itself tells that the client has gone; two cannot wait for that.
+        async with Departure(exchange) if exchange.leaving is not None else nullcontext():
+            await self._surfaces.gemini.upload(exchange, path, body, self._public_url(exchange, scope))
 
     def _public_url(self, exchange: Exchange, scope: dict[str, Any]) -> str:
         """Say where the client reaches us: as configured, as a proxy tells, or as it asked."""
         if self._limits.public_url:
             return self._limits.public_url.rstrip("/")
-        scheme = exchange.header(b"x-forwarded-proto").decode("latin-1") or scope["scheme"]
-        host = exchange.header(b"x-forwarded-host") or exchange.header(b"host")
-        return f"{scheme}://{host.decode('latin-1')}"
+        scheme = _first(exchange.header(b"x-forwarded-proto")) or scope["scheme"]
+        host = _first(exchange.header(b"x-forwarded-host")) or exchange.header(b"host").decode("latin-1")
+        return f"{scheme}://{host}"
 
     async def _answer_ready(self, exchange: Exchange) -> None:
         ready = self._ready()
@@ -228,12 +230,14 @@ class Endpoint:
         await exchange.send(b"", more=False)
 
     async def _fail(self, exchange: Exchange, error: GemgateError) -> None:
-        if not exchange.started:
+        if exchange.started:
+            return
+        try:
             await exchange.fail(error)
+        except Exception:
+            LOGGER.exception("an error could not be shown (%s)", exchange.request_id)
 
 
-def _resource_path(route: Route, scope: dict[str, Any]) -> ResourcePath:
-    """Take the path as the client encoded it, so that it goes upstream unchanged."""
-    raw = normal(scope["raw_path"].partition(b"?")[0].decode("latin-1"))
-    rest = raw.removeprefix(f"{route.lead}/{route.version}/")
-    return ResourcePath(route.lead, route.version, rest)
+def _first(listed: bytes) -> str:
+    """Take what the first proxy on the way has said."""
+    return listed.partition(b",")[0].strip().decode("latin-1")

@@ -24,6 +24,7 @@ EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
 OPENAI_MODEL = re.compile(rf"(?:{'|'.join(OPENAI_BASES)})/models/(.+)")
 
 NATIVE = re.compile(r"(/upload|/download|)/(v1|v1beta|v1alpha)/(.+)")
+NATIVE_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 NATIVE_MODEL_METHOD = re.compile(r"(?:models|tunedModels|dynamic)/[^:]+:\w+")
 NATIVE_ONLY = frozenset(
     {
@@ -49,7 +50,7 @@ SHARED = frozenset({"models", "files", "batches"})
 """Collections under /v1 that several formats claim: who asks decides."""
 
 EXTRA_SLASHES = re.compile(r"//+")
-DOUBLED = ((re.compile(r"^((?:/gemini|/openai)?/v1)/v1(?=/)"), r"\1"),)
+DOUBLED_VERSION = re.compile(r"^((?:/gemini|/openai)?/v1)/v1(?=/)")
 COMPLETED_TWICE = "/chat/completions/chat/completions"
 
 
@@ -69,8 +70,7 @@ def normal(path: str) -> str:
     if path.endswith("/") and len(path) > 1:
         path = path[:-1]
     if "/v1/v1/" in path:
-        for pattern, single in DOUBLED:
-            path = pattern.sub(single, path)
+        path = DOUBLED_VERSION.sub(r"\1", path)
     if path.endswith(COMPLETED_TWICE):
         path = path[: -len("/chat/completions")]
     return path
@@ -88,8 +88,10 @@ def find(method: str, path: str, dialect: Dialect) -> Route:
     if native is not None and not path.startswith("/v1beta/openai"):
         lead, version, rest = native.groups()
         if _is_native(lead, version, rest, dialect):
-            if ".." in rest.split("/"):
+            if {".", ".."} & set(rest.split("/")):
                 raise NotFound("There is no such route.")
+            if method not in NATIVE_METHODS:
+                raise MethodNotAllowed(f"{method[:20]} is not a method of this API.", allow=NATIVE_METHODS)
             return Route("upload" if lead == "/upload" else "native", lead, version, rest)
     found = OPENAI_MODEL.fullmatch(path)
     if found is not None:

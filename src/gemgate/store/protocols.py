@@ -23,11 +23,11 @@ class OwnerStore(Protocol):
     """Rows of owners; those that have expired are as if they were not."""
 
     async def get(self, resource: str) -> Owner | None:
-        """Find the owner of a resource."""
+        """Find the owner of a resource whose name is its own."""
         ...
 
     async def find(self, resources: list[str]) -> list[Owner]:
-        """Find the owners of several resources at once."""
+        """Find the owners of several resources at once; a name may have one under each key."""
         ...
 
     async def of_caller(self, caller_id: str, prefix: str) -> list[Owner]:
@@ -35,9 +35,9 @@ class OwnerStore(Protocol):
         ...
 
     async def put(self, owners: list[Owner]) -> None:
-        """Remember owners; a resource's first owner stays."""
+        """Remember owners; under one key a resource's first owner stays."""
         ...
 
-    async def delete(self, resource: str) -> None:
-        """Forget a resource and everything under it."""
+    async def delete(self, owner: Owner) -> None:
+        """Forget a resource."""
         ...

@@ -68,12 +68,12 @@ class SqliteStore:
         return await self._do(_of_caller, caller_id, prefix, self._clock())
 
     async def put(self, owners: list[Owner]) -> None:
-        """Remember owners; a resource's first owner stays."""
+        """Remember owners; under one key a resource's first owner stays."""
         await self._do(_put, owners, self._clock())
 
-    async def delete(self, resource: str) -> None:
-        """Forget a resource and everything under it."""
-        await self._do(_delete, resource)
+    async def delete(self, owner: Owner) -> None:
+        """Forget a resource."""
+        await self._do(_delete, owner)
 
     async def _do(
         self, statement: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -143,7 +143,8 @@ def _of_caller(connection: sqlite3.Connection, caller_id: str, prefix: str, now:
 
 def _put(connection: sqlite3.Connection, owners: list[Owner], now: float) -> None:
     connection.execute(
-        "DELETE FROM owners WHERE resource IN (SELECT resource FROM owners WHERE expires_at <= ? LIMIT ?)",
+        "DELETE FROM owners WHERE (resource, key_id) IN "
+        "(SELECT resource, key_id FROM owners WHERE expires_at <= ? LIMIT ?)",
         (now, PURGE_ROWS),
     )
     # The purge may not have come to these yet.
@@ -152,14 +153,11 @@ def _put(connection: sqlite3.Connection, owners: list[Owner], now: float) -> Non
     )
     connection.executemany(
         "INSERT INTO owners (resource, key_id, caller_id, location, expires_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (resource) DO UPDATE SET expires_at = excluded.expires_at, location = excluded.location "
+        "ON CONFLICT (resource, key_id) DO UPDATE SET expires_at = excluded.expires_at, location = excluded.location "
         "WHERE caller_id = excluded.caller_id",
         [(owner.resource, owner.key_id, owner.caller_id, owner.location, owner.expires_at) for owner in owners],
     )
 
 
-def _delete(connection: sqlite3.Connection, resource: str) -> None:
-    connection.execute(
-        "DELETE FROM owners WHERE resource = ? OR substr(resource, 1, ?) = ?",
-        (resource, len(resource) + 1, resource + "/"),
-    )
+def _delete(connection: sqlite3.Connection, owner: Owner) -> None:
+    connection.execute("DELETE FROM owners WHERE resource = ? AND key_id = ?", (owner.resource, owner.key_id))

@@ -5,11 +5,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from mmap import mmap
 from typing import Protocol
-from urllib.parse import unquote
 
 from gemgate.errors import MethodNotAllowed, NotFound, Unsupported
 from gemgate.hub.codec import Parsed
-from gemgate.keys.pool import KeyPool
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.relay import Relay, RelayUpstream, pass_on, pass_refusal_on
@@ -18,7 +16,7 @@ from gemgate.protocols.gemini.inbound import inbound_count, inbound_generate
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath, Resources
 from gemgate.upstreams.refusal import UpstreamRefusal
 
-MODEL_METHOD = re.compile(r"models/([^:]+):(\w+)")
+MODEL_METHOD = re.compile(r"models/([^/:]+):(\w+)")
 READ_ONLY = frozenset(
     {"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "predict"}
 )
@@ -44,17 +42,16 @@ class GeminiSurface(Protocol):
 class RelayedGemini:
     """Hands requests on to an upstream of the same language."""
 
-    def __init__(self, relay: Relay, upstream: RelayUpstream, pool: KeyPool, resources: Resources) -> None:
+    def __init__(self, relay: Relay, upstream: RelayUpstream, resources: Resources) -> None:
         self._relay = relay
         self._upstream = upstream
-        self._pool = pool
         self._resources = resources
 
     async def serve(self, exchange: Exchange, path: ResourcePath, body: bytes | mmap) -> None:
         """Answer one request, its body read."""
         found = MODEL_METHOD.fullmatch(path.rest)
         if found and exchange.method == "POST":
-            model, method = unquote(found[1]), found[2]
+            model, method = found.groups()
             await self._refused_openly(exchange, partial(self._model_method, exchange, path, model, method, body))
         elif found:
             raise MethodNotAllowed(f"{found[2]} is called with POST.", allow=("POST",))
@@ -104,7 +101,7 @@ class TranslatedGemini:
         found = MODEL_METHOD.fullmatch(path.rest)
         if found is None or exchange.method != "POST":
             raise self._unsupported(path.rest)
-        model, method = unquote(found[1]), found[2]
+        model, method = found.groups()
         match method:
             case "generateContent":
                 parsed = inbound_generate(memoryview(body), model=model, stream=False)

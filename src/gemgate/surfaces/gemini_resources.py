@@ -4,28 +4,45 @@ A request for a resource goes to its key; somebody else's resource is not found.
 attempt; only small replies are looked at, to learn what has been made, before the client sees them.
 """
 
+import asyncio
+import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from mmap import mmap
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from msgspec import Raw, Struct
 
 from gemgate.callers.auth import Caller
-from gemgate.errors import GemgateError, InvalidRequest, NotFound, RateLimited, UpstreamError
+from gemgate.catalog.catalog import Catalog, Target
+from gemgate.errors import GemgateError, InvalidRequest, NotFound, UpstreamError
 from gemgate.keys.pool import KeyPool, Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
-from gemgate.net.sse import SseParser
+from gemgate.net.sse import EventTooLarge, SseParser
+from gemgate.pipeline.attempt import Attempts
 from gemgate.pipeline.exchange import JSON, Exchange
 from gemgate.pipeline.handle import Clock
 from gemgate.pipeline.relay import EVENT_STREAM, RelayUpstream, pass_on
-from gemgate.protocols.gemini.resources import LIFETIME_SECONDS, made, owned_name, read_page, references, write_page
+from gemgate.protocols.gemini.resources import (
+    LIFETIME_SECONDS,
+    is_collection,
+    made,
+    owned_name,
+    read_page,
+    references,
+    write_page,
+)
 from gemgate.store.protocols import Owner, OwnerStore
+from gemgate.upstreams.gemini_api.headers import query_without_key
 from gemgate.upstreams.refusal import UpstreamRefusal
 
 PEEKED_BYTES = 1024 * 1024
-UPLOAD_URL = b"x-goog-upload-url"
+NEXT_STEP = (b"x-goog-upload-url", b"location")
+"""Where an upload goes on, in the two forms of the protocol."""
+PATH_SAFE = "/:-._~!$&'()*+,;=@"
+NUMBER = re.compile(r"[0-9]{1,9}")
+SEARCHED_AT_ONCE_BYTES = 1024 * 1024
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 MAX_PAGES = 100
@@ -56,56 +73,84 @@ class RequestBody(Struct, frozen=True):
 class Resources:
     """Serves requests for resources, and remembers whose they are."""
 
-    def __init__(self, upstream: RelayUpstream, pool: KeyPool, owners: OwnerStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        upstream: RelayUpstream,
+        pool: KeyPool,
+        catalog: Catalog,
+        owners: OwnerStore,
+        clock: Clock,
+        *,
+        max_attempts: int,
+    ) -> None:
         self._upstream = upstream
         self._pool = pool
+        self._catalog = catalog
         self._owners = owners
         self._clock = clock
+        self._max_attempts = max_attempts
 
     async def key_for(self, caller: Caller, body: Body) -> Lease | None:
         """Find the key that owns what a request's body refers to; `None` if it refers to nothing that is owned.
 
         Raises `NotFound` for somebody else's, `InvalidRequest` for things of two keys.
         """
-        names = references(body) if isinstance(body, (bytes, mmap)) else []
+        names = await _references(body) if isinstance(body, (bytes, mmap)) else []
         owners = await self._owners.find(names) if names else []
+        mine = [owner for owner in owners if owner.caller_id == caller.id]
+        found = {owner.resource for owner in mine}
         for owner in owners:
-            if owner.caller_id != caller.id:
+            if owner.resource not in found:
                 raise _not_found(owner.resource)
-        keys = {owner.key_id for owner in owners}
+        keys = {owner.key_id for owner in mine}
         if len(keys) > 1:
             raise InvalidRequest(
-                f"{owners[0].resource} and {owners[-1].resource} were made under different upstream keys and cannot be "
+                f"{mine[0].resource} and {mine[-1].resource} were made under different upstream keys and cannot be "
                 "used in one request. Upload them again, one after the other."
             )
-        return self._pool.get(keys.pop()) if keys else None
+        return self._key(mine[0]) if mine else None
 
     async def serve(self, exchange: Exchange, path: ResourcePath, body: RequestBody) -> None:
         """Serve a request for a resource or a collection."""
-        assert exchange.caller is not None
-        name = owned_name(path.rest)
-        if name is None and exchange.method == "GET" and path.collection != "models":
-            await self._list(exchange, path, exchange.caller)
+        caller = exchange.caller
+        assert caller is not None
+        owner = await self._owner_of(caller, path)
+        if exchange.method == "GET" and is_collection(path.rest) and path.rest != "models":
+            await self._list(exchange, path, caller)
             return
-        response, lease = await self._send(exchange, path, body, exchange.caller, name)
-        if exchange.method == "DELETE" and name is not None and path.rest == name:
-            await self._owners.delete(name)
-        await self._answer(exchange, path, response, lease, exchange.caller)
+        response, lease = await self._send(exchange, path, body, caller, owner)
+        try:
+            if exchange.method == "DELETE" and owner is not None and path.rest == owner.resource:
+                await self._owners.delete(owner)
+            await self._answer(exchange, path, response, lease, caller)
+        finally:
+            await response.aclose()
 
     async def begin_upload(self, exchange: Exchange, path: ResourcePath, body: RequestBody, public_url: str) -> None:
         """Begin a resumable upload, or take a whole one; the address of its next step becomes one of ours."""
         caller = exchange.caller
         assert caller is not None
-        response, lease = await self._send(exchange, path, body, caller, owned_name(path.rest))
-        location = response.header(UPLOAD_URL).decode("latin-1")
-        more: Headers = []
-        if location:
-            token = secrets.token_urlsafe(32)
-            owner = self._owner(f"uploads/{token}", lease, caller, self._until("uploads"), location)
-            await self._owners.put([owner])
-            ours = f"{public_url}{path.lead}/{path.version}/{path.rest}?upload_id={token}&upload_protocol=resumable"
-            more.append((UPLOAD_URL, ours.encode()))
-        await self._answer(exchange, path, response, lease, caller, more)
+        owner = await self._owner_of(caller, path)
+        response, lease = await self._send(exchange, path, body, caller, owner)
+        try:
+            more: Headers = []
+            for name in NEXT_STEP:
+                location = response.header(name).decode("latin-1")
+                if location:
+                    more.append((name, await self._next_step(path, location, lease, caller, public_url)))
+            await self._answer(exchange, path, response, lease, caller, more)
+        finally:
+            await response.aclose()
+
+    async def _next_step(
+        self, path: ResourcePath, location: str, lease: Lease, caller: Caller, public_url: str
+    ) -> bytes:
+        """Give the address where the client shall go on, and remember where that leads."""
+        token = secrets.token_urlsafe(32)
+        until = self._clock.seconds() + LIFETIME_SECONDS["uploads"]
+        await self._owners.put([self._owner(f"uploads/{token}", lease, caller, until, location)])
+        base = f"{public_url}{path.lead}/{path.version}/{quote(path.rest, safe=PATH_SAFE)}"
+        return f"{base}?upload_id={token}&upload_protocol=resumable".encode()
 
     async def upload_owner(self, query: bytes) -> Owner | None:
         """Find the upload that a request goes on with: its id is its credential, as the client's SDK sends no other."""
@@ -114,71 +159,79 @@ class Resources:
 
     async def go_on_uploading(self, exchange: Exchange, path: ResourcePath, body: RequestBody, owner: Owner) -> None:
         """Send the next piece of an upload where the upstream wants it."""
-        lease = self._pool.get(owner.key_id)
-        if lease is None:
-            raise _key_is_gone(owner.resource)
-        self._note(exchange)
+        lease = self._key(owner)
+        exchange.upstream, exchange.attempts = self._upstream.name, 1
         response = await self._upstream.send_on(
             exchange, owner.location, lease, body.data, length_bytes=body.length_bytes
         )
-        if response.header(b"x-goog-upload-status") in (b"final", b"cancelled"):
-            await self._owners.delete(owner.resource)
-        await self._answer(exchange, path, response, lease, Caller(owner.caller_id))
+        try:
+            if response.header(b"x-goog-upload-status") in (b"final", b"cancelled"):
+                await self._owners.delete(owner)
+            await self._answer(exchange, path, response, lease, Caller(owner.caller_id))
+        finally:
+            await response.aclose()
 
     async def answer_made(self, exchange: Exchange, response: Response, lease: Lease, path: ResourcePath) -> None:
         """Pass on the answer of a model method that makes something, such as a batch."""
         assert exchange.caller is not None
-        await self._answer(exchange, path, response, lease, exchange.caller)
+        try:
+            await self._answer(exchange, path, response, lease, exchange.caller)
+        finally:
+            await response.aclose()
+
+    async def _owner_of(self, caller: Caller, path: ResourcePath) -> Owner | None:
+        """Find whose a path's resource is; `None` for a collection. Raises `NotFound` unless it is the caller's."""
+        name = owned_name(path.rest)
+        if name is None:
+            return None
+        for owner in await self._owners.find([name]):
+            if owner.caller_id == caller.id:
+                return owner
+        raise _not_found(name)
+
+    def _key(self, owner: Owner) -> Lease:
+        lease = self._pool.get(owner.key_id)
+        if lease is None:
+            raise NotFound(f"{owner.resource} belongs to an upstream key that this server no longer has.")
+        return lease
 
     async def _send(
-        self, exchange: Exchange, path: ResourcePath, body: RequestBody, caller: Caller, name: str | None
+        self, exchange: Exchange, path: ResourcePath, body: RequestBody, caller: Caller, owner: Owner | None
     ) -> tuple[Response, Lease]:
-        """Send a request under the key it belongs to; one that belongs to none moves on from a key that is refused."""
-        pinned = await self._pinned(caller, name, body)
+        """Send a request under the key it belongs to; one that belongs to none moves on from a key that is refused.
+
+        A streamed body has one attempt.
+        """
+        pinned = self._key(owner) if owner is not None else await self.key_for(caller, body.data)
         whole = isinstance(body.data, (bytes, mmap))
-        tried: set[str] = set()
+        attempts = Attempts(
+            exchange,
+            self._upstream.name,
+            self._pool,
+            self._catalog,
+            Target(asked="", model=path.collection),
+            limit=self._max_attempts,
+            today=self._clock.today(),
+            pinned=pinned,
+            repeatable=exchange.method in ("GET", "HEAD"),
+        )
         while True:
-            lease = pinned or self._pool.take(path.collection, but_not=tried)
-            if lease is None:
-                wait = self._pool.rested_in(path.collection)
-                raise RateLimited("Every upstream key rests for now.", retry_after_seconds=wait or 1.0)
-            exchange.upstream = self._upstream.name
-            exchange.attempts += 1
+            lease = attempts.take()
             try:
                 response = await self._upstream.send_resource(
                     exchange, self._target(path, exchange.query), lease, body.data, length_bytes=body.length_bytes
                 )
             except UpstreamRefusal as refusal:
-                if refusal.kind not in ("quota", "key"):
+                await attempts.refused(refusal)
+                if not whole:
                     raise
-                self._pool.failed(lease, path.collection, refusal.trouble)
-                tried.add(lease.id)
-                if pinned or not whole or self._pool.take(path.collection, but_not=tried) is None:
-                    raise
-            else:
-                return response, lease
-
-    async def _pinned(self, caller: Caller, name: str | None, body: RequestBody) -> Lease | None:
-        if name is None:
-            return await self.key_for(caller, body.data)
-        owner = await self._owners.get(name)
-        if owner is None or owner.caller_id != caller.id:
-            raise _not_found(name)
-        lease = self._pool.get(owner.key_id)
-        if lease is None:
-            raise _key_is_gone(name)
-        return lease
-
-    def _note(self, exchange: Exchange) -> None:
-        exchange.upstream = self._upstream.name
-        exchange.attempts = 1
+                continue
+            attempts.worked()
+            return response, lease
 
     def _target(self, path: ResourcePath, query: bytes) -> str:
-        kept = b"&".join(
-            part for part in query.split(b"&") if part and not part.startswith((b"key=", b"access_token="))
-        )
-        version = self._upstream.served_version(path.version)
-        return f"{path.lead}/{version}/{path.rest}" + (f"?{kept.decode('latin-1')}" if kept else "")
+        rest = quote(path.rest, safe=PATH_SAFE)
+        return f"{path.lead}/{self._upstream.served_version(path.version)}/{rest}{query_without_key(query)}"
 
     async def _answer(
         self,
@@ -239,38 +292,37 @@ class Resources:
     def _owner(self, name: str, lease: Lease, caller: Caller, expires_at: float, location: str = "") -> Owner:
         return Owner(resource=name, key_id=lease.id, caller_id=caller.id, location=location, expires_at=expires_at)
 
-    def _until(self, collection: str) -> float:
-        return self._clock.seconds() + LIFETIME_SECONDS[collection]
-
     async def _list(self, exchange: Exchange, path: ResourcePath, caller: Caller) -> None:
         """List what the caller owns, over all keys: the upstream's own entries, filtered."""
-        owned = await self._owners.of_caller(caller.id, f"{path.collection}/")
-        names = {owner.resource for owner in owned}
-        entries: list[tuple[str, Raw]] = []
-        member = path.collection
-        self._note(exchange)
+        wanted = dict(parse_qsl(exchange.query.decode("latin-1")))
+        size = _page_size(wanted.get("pageSize", wanted.get("page_size", "")))
+        start = _offset(wanted.get("pageToken", wanted.get("page_token", "")))
+        owned = await self._owners.of_caller(caller.id, f"{path.rest}/")
+        names = {(owner.resource, owner.key_id) for owner in owned}
+        entries: list[Raw] = []
+        member = path.rest.rpartition("/")[2]
         for key_id in dict.fromkeys(owner.key_id for owner in owned):
             lease = self._pool.get(key_id)
             if lease is not None:
                 member, found = await self._entries(exchange, path, lease)
-                entries += ((name, entry) for name, entry in found if owned_name(name) in names)
-        wanted = dict(parse_qsl(exchange.query.decode("latin-1")))
-        size = _page_size(wanted.get("pageSize", wanted.get("page_size", "")))
-        start = _offset(wanted.get("pageToken", wanted.get("page_token", "")))
-        page = [entry for _, entry in entries[start : start + size]]
+                entries += (entry for name, entry in found if (owned_name(name), key_id) in names)
+        page = entries[start : start + size]
         next_token = _token(start + size) if start + size < len(entries) else ""
-        if not owned:
-            exchange.upstream = "none"
         await exchange.answer(200, write_page(member, page, next_token))
 
     async def _entries(self, exchange: Exchange, path: ResourcePath, lease: Lease) -> tuple[str, list[tuple[str, Raw]]]:
         entries: list[tuple[str, Raw]] = []
-        token, member = "", path.collection
+        token, member = "", ""
+        asked = [part for part in exchange.query.split(b"&") if part.startswith(b"filter=")]
+        exchange.upstream = self._upstream.name
+        exchange.attempts += 1
         for _ in range(MAX_PAGES):
-            query = f"pageSize={FETCHED_PAGE_SIZE}" + (f"&pageToken={token}" if token else "")
-            response = await self._upstream.send_resource(exchange, self._target(path, query.encode()), lease, b"")
+            query = [*asked, b"pageSize=%d" % FETCHED_PAGE_SIZE]
+            if token:
+                query.append(b"pageToken=" + quote(token, safe="").encode())
+            response = await self._upstream.send_resource(exchange, self._target(path, b"&".join(query)), lease, b"")
             try:
-                page = read_page(await response.read_all(PEEKED_BYTES * 16), path.collection)
+                page = read_page(await response.read_all(PEEKED_BYTES * 16), path.rest)
             except NetworkError as fault:
                 raise UpstreamError(str(fault)) from fault
             if page is None:
@@ -306,7 +358,11 @@ class _Watched:
         """Read on, and remember what an event tells of."""
         chunk = await self._response.read()
         if self._parser is not None:
-            for event in self._parser.feed(chunk):
+            try:
+                events = self._parser.feed(chunk)
+            except EventTooLarge:
+                events, self._parser = [], None
+            for event in events:
                 if await self._resources.remember(event, *self._about):
                     self._parser = None
                     break
@@ -317,14 +373,17 @@ def _not_found(name: str) -> GemgateError:
     return NotFound(f"{name} was not found. It may have expired, or it was made with another key of this server.")
 
 
-def _key_is_gone(name: str) -> GemgateError:
-    return NotFound(f"{name} belongs to an upstream key that this server no longer has.")
+async def _references(body: bytes | mmap) -> list[str]:
+    """List what a body names; a large one is searched in a thread, so that others need not wait."""
+    if len(body) > SEARCHED_AT_ONCE_BYTES:
+        return await asyncio.to_thread(references, body)
+    return references(body)
 
 
 def _page_size(text: str) -> int:
     if not text:
         return PAGE_SIZE
-    if not text.isdigit():
+    if not NUMBER.fullmatch(text):
         raise InvalidRequest("pageSize must be a whole number.", param="pageSize")
     return min(int(text), MAX_PAGE_SIZE) or PAGE_SIZE
 
@@ -337,6 +396,9 @@ def _offset(token: str) -> int:
     if not token:
         return 0
     try:
-        return int(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except ValueError as error:
-        raise InvalidRequest("pageToken is not one that this server has given.", param="pageToken") from error
+        text = urlsafe_b64decode(token[:32] + "=" * (-len(token) % 4)).decode()
+    except ValueError:
+        text = ""
+    if not NUMBER.fullmatch(text):
+        raise InvalidRequest("pageToken is not one that this server has given.", param="pageToken")
+    return int(text)

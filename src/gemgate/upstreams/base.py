@@ -1,10 +1,10 @@
 """What every upstream is, on one screen."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gemgate.catalog.catalog import Target
-from gemgate.hub.call import CountTokens, Generate
+from gemgate.hub.call import Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import Event
 from gemgate.keys.pool import Lease
@@ -17,9 +17,6 @@ class Reply(Protocol):
     with `Finish` or `Failure`. Leaving early without `aclose` would keep the upstream at work.
     """
 
-    dropped: tuple[Dropped, ...]
-    """What the upstream cannot do, by hub field (`sampling.seed`, `reasoning`, `tools.0`)."""
-
     def __aiter__(self) -> AsyncIterator[list[Event]]:
         """Give the batches, once."""
         ...
@@ -29,10 +26,22 @@ class Reply(Protocol):
         ...
 
 
-class Upstream(Protocol):
+class Prepared(Protocol):
+    """A call fitted to an upstream, before anything is sent."""
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """What the upstream cannot do, by hub field (`sampling.seed`, `reasoning`, `tools.0`)."""
+        ...
+
+
+PreparedT = TypeVar("PreparedT", bound=Prepared)
+
+
+class Upstream(Protocol[PreparedT]):
     """Something that answers calls.
 
-    Both methods raise a `GemgateError`, or an `UpstreamRefusal` when another key might do better.
+    `generate` and `count_tokens` raise a `GemgateError`, or an `UpstreamRefusal` when another attempt might do better.
     """
 
     name: str
@@ -43,14 +52,14 @@ class Upstream(Protocol):
         """Its one model, if it answers every name with it."""
         ...
 
-    def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
-        """Tell what it would drop, as `Reply.dropped` does, without asking anybody."""
+    def prepare(self, call: Generate, target: Target) -> PreparedT:
+        """Fit a call to a target; pure. Raises `InvalidRequest` for what cannot be sent and must not be dropped."""
         ...
 
-    async def generate(self, call: Generate, target: Target, lease: Lease | None) -> Reply:
+    async def generate(self, prepared: PreparedT, target: Target, lease: Lease | None) -> Reply:
         """Begin an answer; returns when the upstream has accepted the request."""
         ...
 
-    async def count_tokens(self, call: CountTokens, target: Target, lease: Lease | None) -> int:
-        """Count the tokens of the call's prompt."""
+    async def count_tokens(self, prepared: PreparedT, target: Target, lease: Lease | None) -> int:
+        """Count the tokens of the prompt."""
         ...

@@ -1,4 +1,4 @@
-"""Gemini requests for upstreams that do not speak Gemini: both spellings, all shorthands, nothing but InvalidRequest."""
+"""Gemini requests for upstreams that do not speak Gemini: both spellings, all shorthands, no other error."""
 
 import json
 from typing import Any
@@ -267,13 +267,13 @@ def never_crashes(document: object) -> None:
             assert error.message
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(documents(KEYS))
 def test_no_json_document_crashes(document: object) -> None:
     never_crashes(document)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(mutated([FULL, respelled(FULL), {"contents": "hi", "generationConfig": {"topK": 3, "seed": 4}}], KEYS))
 def test_no_mutation_of_a_valid_request_crashes(document: object) -> None:
     never_crashes(document)

@@ -17,7 +17,10 @@ from tests.bed.turns import check_turns
 LEVELS = Thinking(control="level", levels=("low", "high"), default="high")
 BUDGET = Thinking(control="budget", max_tokens=24576, can_disable=True)
 SHOWN = Reasoning(effort="high", include_thoughts=True)
-ODD = b'{ "contents" : [ {"parts":[{"text":"\xe2\x80\xa8 1.50"}] } ], "weird_field": 1.0e2,\n "big":123456789012345678901234567890 }'
+ODD = (
+    b'{ "contents" : [ {"parts":[{"text":"\xe2\x80\xa8 1.50"}] } ], "weird_field": 1.0e2,'
+    b'\n "big":123456789012345678901234567890 }'
+)
 
 
 def members(body: bytes) -> dict[str, bytes]:
@@ -93,7 +96,9 @@ def test_tools_that_are_none_are_refused() -> None:
 
 
 def test_the_models_name() -> None:
-    body = b'{"requests":[{"model":"models/a","content":{"parts":[{"text":"\\"model\\":\\"models/a\\""}]}},{"model": "models/a-b"}]}'
+    text = '"model":"models/a"'
+    requests = [{"model": "models/a", "content": {"parts": [{"text": text}]}}, {"model": "models/a-b"}]
+    body = json.dumps({"requests": requests}, separators=(",", ":")).encode()
     made = with_model(body, "a", "z")
     assert made == body.replace(b'"model":"models/a"', b'"model":"models/z"')
 

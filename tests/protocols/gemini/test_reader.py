@@ -1,17 +1,30 @@
 """Odd replies: what Gemini has been seen to send, and what it never should."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemgate.errors import ContextTooLong, InvalidRequest, RateLimited, Unavailable, UpstreamError
+from gemgate.errors import ContextTooLong, GemgateError, InvalidRequest, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.events import BlockStart, Failure, Finish, FinishReason, ResponseStart, Usage
 from gemgate.hub.fold import fold
 from gemgate.hub.parts import Opaque, Text, Thought, ToolCall
 from gemgate.protocols.gemini.reader import FINISH_REASONS, GeminiReader
-from tests.protocols.replaying import FORMS, Json, chunk, document, events, failure, read
+from tests.protocols.replaying import (
+    FORMS,
+    Json,
+    chat_stream,
+    chat_whole,
+    chunk,
+    document,
+    events,
+    failure,
+    gemini_stream,
+    gemini_whole,
+    read,
+)
 
 TABLE: dict[str, FinishReason] = {
     "STOP": "stop",
@@ -173,34 +186,15 @@ def test_garbage_is_a_failure_and_never_a_crash(payload: bytes) -> None:
     assert failure([GeminiReader().feed(payload)])
 
 
+KEYS = ["candidates", "content", "parts", "text", "functionCall", "args", "partialArgs", "willContinue", "name"]
+KEYS += ["finishReason", "index", "usageMetadata", "promptTokenCount", "promptTokensDetails", "error", "jsonPath"]
+KEYS += ["groundingMetadata", "groundingChunks", "web", "uri", "promptFeedback", "blockReason", "thought"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "candidates",
-                    "content",
-                    "parts",
-                    "text",
-                    "functionCall",
-                    "args",
-                    "partialArgs",
-                    "willContinue",
-                    "name",
-                ]
-                + [
-                    "finishReason",
-                    "index",
-                    "usageMetadata",
-                    "promptTokenCount",
-                    "promptTokensDetails",
-                    "error",
-                    "jsonPath",
-                ]
-                + ["groundingMetadata", "groundingChunks", "web", "uri", "promptFeedback", "blockReason", "thought"]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )
@@ -218,9 +212,12 @@ def test_no_json_document_crashes_the_reader(documents: list[object], whole: boo
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(JSON, min_size=1, max_size=3), JSON, JSON)
-def test_no_part_crashes_the_reader(parts: list[object], usage: object, grounding: object) -> None:
+def test_no_part_crashes_reader_or_writers(parts: list[object], usage: object, grounding: object) -> None:
     candidate = {"content": {"parts": parts}, "finishReason": "STOP", "groundingMetadata": grounding}
-    read([json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()])
+    batches = read([json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()])
+    for write in (chat_whole, chat_stream, gemini_whole, gemini_stream):
+        with suppress(GemgateError):
+            write(batches)
 
 
 def test_unknown_parts_survive_whole() -> None:
@@ -232,11 +229,10 @@ def test_unknown_parts_survive_whole() -> None:
 
 
 def test_unknown_parts_beside_nulls() -> None:
-    body = {"candidates": [{"content": None, "index": 1}, json.loads(document({"hologram": 1}))["candidates"][0]]}
-    parts = fold(
-        event for event in events(read([json.dumps(body).encode()], whole=True)) if getattr(event, "choice", 0) == 0
-    )
-    assert isinstance(parts.choices[0].parts[0], Opaque)
+    other = {"content": None, "index": 1, "finishReason": "STOP"}
+    body = {"candidates": [other, json.loads(document({"hologram": 1}))["candidates"][0]]}
+    reply = fold(events(read([json.dumps(body).encode()])))
+    assert isinstance(reply.choices[0].parts[0], Opaque) and reply.choices[1].parts == ()
 
 
 def test_server_side_calls_are_never_merged() -> None:

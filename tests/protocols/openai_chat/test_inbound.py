@@ -397,13 +397,13 @@ def never_crashes(document: object) -> None:
         assert error.message
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(documents(KEYS))
 def test_no_json_document_crashes(document: object) -> None:
     never_crashes(document)
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=200)
 @given(mutated(VALID, KEYS))
 def test_no_mutation_of_a_valid_request_crashes(document: object) -> None:
     never_crashes(document)

@@ -149,7 +149,7 @@ def test_broken_off_with_nothing_said_is_an_error() -> None:
     """Acceptance 16: never `stop` with nothing."""
     batches = reply(reason="malformed", message="It went wrong.")
     for write in (chat_stream, chat_whole):
-        with pytest.raises(UpstreamError, match="WHY.*It went wrong"):
+        with pytest.raises(UpstreamError, match=r"WHY.*It went wrong"):
             write(batches)
     said = reply(BlockStart(0, Text("a")), BlockEnd(0), reason="malformed")
     assert both(said)["finish_reason"] == "stop"

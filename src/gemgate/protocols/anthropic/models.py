@@ -1,5 +1,6 @@
 """Lists of models as Anthropic writes them."""
 
+import re
 from collections.abc import Sequence
 
 from msgspec import json
@@ -25,7 +26,7 @@ def write_model(model: ModelInfo) -> bytes:
 def write_models(models: Sequence[ModelInfo], query: dict[str, str]) -> bytes:
     """Write the page that `limit`, `after_id` and `before_id` choose; raises `InvalidRequest`."""
     limit = query.get("limit", str(PAGE_SIZE))
-    if not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE_SIZE:
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_PAGE_SIZE:
         raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_PAGE_SIZE}.", param="limit")
     names = [model.name for model in models]
     first, last = 0, len(names)

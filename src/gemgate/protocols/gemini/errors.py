@@ -2,7 +2,6 @@
 
 import math
 import re
-from typing import cast
 
 import msgspec
 from msgspec import Struct, json
@@ -175,12 +174,3 @@ def render(error: GemgateError) -> tuple[int, bytes]:
     if details:
         body["details"] = details
     return error.status, json.encode({"error": body})
-
-
-def is_error(payload: bytes) -> bool:
-    """Whether a JSON document is an error in Gemini's form."""
-    try:
-        value = json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(value, dict) and "error" in cast("dict[str, object]", value)

@@ -226,9 +226,8 @@ def _tools(
         return
     config = wire.ToolConfig(include_server_side_tool_invocations=bool(functions and others))
     if functions:
-        config.function_calling_config = _choice(
-            call.tool_choice, {function.name: names[function.name] for function in functions}
-        )
+        offered = {function.name: names[function.name] for function in functions}
+        config.function_calling_config = _choice(call.tool_choice, offered)
     if config != wire.ToolConfig():
         request.tool_config = config
 

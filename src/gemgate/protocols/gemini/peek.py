@@ -18,27 +18,30 @@ _decode = json.Decoder(dict[str, Raw]).decode
 class UsagePeek:
     """Keeps the end of a reply, where the last running totals are; costs next to nothing a chunk."""
 
-    __slots__ = ("_tail",)
+    __slots__ = ("_chunks", "_size")
 
     def __init__(self) -> None:
-        self._tail = b""
+        self._chunks: list[bytes] = []
+        self._size = 0
 
     def feed(self, chunk: bytes) -> None:
         """See the next bytes of the reply."""
-        if len(chunk) >= TAIL_BYTES:
-            self._tail = chunk[-TAIL_BYTES:]
-        else:
-            self._tail = (self._tail + chunk)[-TAIL_BYTES:]
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > 2 * TAIL_BYTES:
+            tail = b"".join(self._chunks)[-TAIL_BYTES:]
+            self._chunks, self._size = [tail], len(tail)
 
     def usage(self) -> Usage | None:
         """Give the last token counts that the reply held."""
-        start = self._tail.rfind(b'"usageMetadata"')
+        tail = b"".join(self._chunks)[-TAIL_BYTES:]
+        start = tail.rfind(b'"usageMetadata"')
         while start >= 0:
-            found = USAGE.match(self._tail, start)
+            found = USAGE.match(tail, start)
             if found is not None:
                 try:
                     return usage_event(_decode(found[1]))
                 except msgspec.MsgspecError:
                     pass  # text that looks like counts
-            start = self._tail.rfind(b'"usageMetadata"', 0, start)
+            start = tail.rfind(b'"usageMetadata"', 0, start)
         return None

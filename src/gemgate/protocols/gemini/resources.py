@@ -23,37 +23,65 @@ LASTING_SECONDS = 3650 * DAY_SECONDS
 GRACE_SECONDS = 3600.0
 """An owner is remembered a little longer than the resource lives."""
 
-PUBLIC = frozenset({"models"})
-"""Collections that belong to nobody; operations below them do."""
+COLLECTIONS = (
+    "agents",
+    "batches",
+    "cachedContents",
+    "corpora",
+    "credentials",
+    "environments",
+    "fileSearchStores",
+    "files",
+    "triggers",
+    "tunedModels",
+    "voices",
+    "webhooks",
+)
+"""What a request may name in its body."""
 
+# A name is a whole string, or the end of an address; a query, a method or a path may follow.
 REFERENCE = re.compile(
-    rb'"(?:https?://[^"\s\\]{1,200}/)?'
-    rb'((?:files|cachedContents|fileSearchStores|tunedModels|batches|voices)/[\w-]{1,80})"'
+    rb'"(?:https?://[^"\s\\]{1,200}/)?((?:%s)/[\w-]{1,80})(?=["/?:#])' % "|".join(COLLECTIONS).encode()
 )
 PREVIOUS = re.compile(rb'"previous_?[iI]nteraction_?[iI]d"\s*:\s*"([\w.-]{1,200})"')
-MARKS = (b"s/", b"nteraction")
-"""Without these there is no reference: nearly every request is done after looking for them."""
+ESCAPED = re.compile(rb"\\(?:/|u00[2-7])")
+"""Spellings of plain characters that would hide a name."""
 
-OPERATION = re.compile(r"models/[\w.-]+/operations/[\w.-]+")
 LEFT_BEHIND = re.compile(rb'"(?:uri|responsesFile|fileUri|fileName)"\s*:\s*"(?:https?://[^"\s\\]*/)?(files/[\w-]+)')
 
 
 def owned_name(path: str) -> str | None:
-    """Give the name whose owner decides over a path (without version, method and query); `None` for public ones."""
-    if found := OPERATION.match(path):
-        return found[0]
-    collection, _, rest = path.partition("/")
-    if collection in PUBLIC or not rest:
+    """Give the name whose owner decides over a path (decoded, without version and query).
+
+    `None` for models and for collections, which belong to nobody; everything below them is owned.
+    """
+    segments = path.split("/")
+    segments[-1] = segments[-1].partition(":")[0]
+    depth = 4 if segments[0] == "models" else 2
+    if len(segments) < depth:
         return None
-    return f"{collection}/{rest.split('/')[0].split(':')[0]}"
+    segments[depth - 1] = segments[depth - 1].partition(":")[0]
+    return "/".join(segments[:depth])
+
+
+def is_collection(path: str) -> bool:
+    """Whether a path names a collection of owned things, so that a list of it has to be filtered."""
+    segments = path.split("/")
+    return len(segments) == 3 if segments[0] == "models" else len(segments) == 1
 
 
 def references(body: bytes | mmap) -> list[str]:
-    """List the resources that a request names: a string that is nothing but a name, or a file's address."""
-    if body.find(MARKS[0]) < 0 and body.find(MARKS[1]) < 0:
+    """List the resources that a request names."""
+    text: bytes | mmap = body
+    if ESCAPED.search(body):
+        try:
+            text = json.encode(json.decode(memoryview(body)))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return []  # the upstream will refuse it
+    if text.find(b"s/") < 0 and text.find(b"nteraction") < 0:
         return []
-    names = [found[1].decode() for found in REFERENCE.finditer(body)]
-    names += (f"interactions/{found[1].decode()}" for found in PREVIOUS.finditer(body))
+    names = [found[1].decode() for found in REFERENCE.finditer(text)]
+    names += (f"interactions/{found[1].decode()}" for found in PREVIOUS.finditer(text))
     return list(dict.fromkeys(names))
 
 
@@ -121,9 +149,9 @@ def read_page(body: bytes, collection: str) -> Page | None:
     """Read a page of a list; `None` if it is none."""
     try:
         members = json.decode(body, type=dict[str, Raw])
-        member = next((name for name in (collection, "operations") if name in members), None)
+        member = next((name for name in (collection.rpartition("/")[2], "operations") if name in members), None)
         if member is None:
-            return Page(collection, [], "")
+            return Page(collection.rpartition("/")[2], [], "")
         items = json.decode(members[member], type=list[Raw])
         entries = [(_entry_name(json.decode(item, type=_Entry), collection), item) for item in items]
         return Page(member, entries, json.decode(members.get("nextPageToken", b'""'), type=str))

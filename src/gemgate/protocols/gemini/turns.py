@@ -5,6 +5,7 @@ results comes after them; a conversation opens with the user and, where the mode
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from msgspec.structs import replace
 
@@ -26,26 +27,25 @@ def shaped(messages: Sequence[Message], *, prefill: bool, signatures: bool) -> l
     """
     turns: list[Message] = []
     pending: tuple[ToolCall, ...] = ()
-    for message in messages:
-        parts = tuple(part for part in message.parts if not _is_empty(part))
-        if message.role == "user":
-            parts = _answered(pending, parts)
+    filled = (Message(message.role, parts) for message in messages if (parts := _filled(message)))
+    for role, run in groupby(filled, key=lambda message: message.role):
+        if role == "user":
+            turns += _user_turns(pending, list(run))
             pending = ()
-        if not parts:
-            continue
-        if message.role == "model":
-            pending = (*pending, *(part for part in parts if isinstance(part, ToolCall)))
-            if not turns:
-                turns.append(OPENING)
-            elif turns[-1].role == "model":
-                # Neighbouring messages of the model are one step, answered together (`g-058d9919ee73`).
-                parts = (*turns.pop().parts, *parts)
-        turns.append(Message(message.role, parts))
+        else:
+            # Neighbouring messages of the model are one step, answered together (`g-058d9919ee73`).
+            parts = tuple(part for message in run for part in message.parts)
+            pending = tuple(part for part in parts if isinstance(part, ToolCall))
+            turns += (*(() if turns else (OPENING,)), Message("model", parts))
     if pending:
-        turns.append(Message("user", _answered(pending, ())))
+        turns += _user_turns(pending, [])
     elif turns and turns[-1].role == "model" and not prefill:
         turns.append(CONTINUE)
     return _signed(turns) if signatures else turns
+
+
+def _filled(message: Message) -> tuple[Part, ...]:
+    return tuple(part for part in message.parts if not _is_empty(part))
 
 
 def _is_empty(part: Part) -> bool:
@@ -53,24 +53,31 @@ def _is_empty(part: Part) -> bool:
     return isinstance(part, (Text, Thought)) and not part.text and part.signature is None
 
 
-def _answered(calls: tuple[ToolCall, ...], parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Pair calls with results, by id and then by name in order; results nobody asked for become text."""
-    waiting = [part for part in parts if isinstance(part, ToolResult)]
+def _user_turns(calls: tuple[ToolCall, ...], run: list[Message]) -> list[Message]:
+    """Put the results of a step's calls first, wherever the client has put them before the model's next message."""
+    waiting = [part for message in run for part in message.parts if isinstance(part, ToolResult)]
     results: list[Part] = []
     for call in calls:
         result = _result_of(call, waiting)
         if result is None:
             results.append(ToolResult(call.id, call.name, MISSING_RESULT))
         else:
-            waiting.remove(result)
+            waiting = [left for left in waiting if left is not result]
             results.append(replace(result, id=call.id, name=call.name))
-    rest: list[Part] = []
-    for part in parts:
+    others = [_without_results(message, waiting) for message in run]
+    first = Message("user", (*results, *(others[0].parts if others else ())))
+    return [turn for turn in (first, *others[1:]) if turn.parts]
+
+
+def _without_results(message: Message, orphans: list[ToolResult]) -> Message:
+    """Leave out what answers a call; results that nobody asked for become text."""
+    parts: list[Part] = []
+    for part in message.parts:
         if not isinstance(part, ToolResult):
-            rest.append(part)
-        elif any(part is left for left in waiting):
-            rest.append(Text(f"[result of {part.name or 'a function'}: {part.response}]"))
-    return (*results, *rest)
+            parts.append(part)
+        elif any(part is orphan for orphan in orphans):
+            parts.append(Text(f"[result of {part.name or 'a function'}: {part.response}]"))
+    return Message("user", tuple(parts))
 
 
 def _result_of(call: ToolCall, waiting: list[ToolResult]) -> ToolResult | None:

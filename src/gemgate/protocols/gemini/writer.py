@@ -54,7 +54,8 @@ class GeminiWriter:
         self._begun = False
         self._extras: dict[str, Raw] = {}
         self.content_type = b"text/event-stream" if framing == "sse" else b"application/json; charset=UTF-8"
-        self.keepalive = b": keep-alive\r\n\r\n" if framing == "sse" else b"\n"
+        # An empty line: Google's own SDKs take a comment for a broken event.
+        self.keepalive = b"\r\n"
 
     def stream(self, events: Sequence[Event]) -> bytes:
         """Render one batch as one event."""

@@ -77,7 +77,6 @@ class ChoiceStream:
                     self._text(part.text, part.signature, chunks)
             case Thought():
                 if part.text or part.signature:
-                    self._said = True
                     self.emit(b'"reasoning_content":%s' % encode(part.text), chunks)
             case ToolCall():
                 self._said = True
@@ -96,8 +95,8 @@ class ChoiceStream:
         part = self._open
         kind = type(part)
         if kind is Text or kind is Thought:
-            self._said = True
             if kind is Text:
+                self._said = True
                 self._track.visible(text)
             chunks += (self._prefixes[kind], encode(text), self._suffix)
         elif isinstance(part, ToolCall):

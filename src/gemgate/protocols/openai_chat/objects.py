@@ -59,8 +59,11 @@ def audio_object(part: Media, new_id: Callable[[], str]) -> dict[str, object]:
 
 
 def joined(*pieces: str) -> str:
-    """Join pieces of base64, each padded by itself."""
-    return b64encode(b"".join(b64decode(piece) for piece in pieces)).decode()
+    """Join pieces of base64, each padded by itself; raises `UpstreamError` for what is none."""
+    try:
+        return b64encode(b"".join(b64decode(piece) for piece in pieces)).decode()
+    except ValueError as error:
+        raise UpstreamError("The upstream's sound is not base64.") from error
 
 
 def annotation(citation: Citation, track: ContentTrack) -> dict[str, object]:

@@ -48,8 +48,8 @@ class _Message:
 
     @property
     def said(self) -> bool:
-        """Whether the model has given anything at all."""
-        return bool(any(self._content) or self._calls or self._audio or self._thoughts)
+        """Whether the model has given anything; thoughts alone are no answer."""
+        return bool(any(self._content) or self._calls or self._audio)
 
     def add(self, part: Part) -> None:
         """Append a part."""

@@ -21,6 +21,7 @@ from gemgate.upstreams.embedded.tools import (
 
 ChatRequest = dict[str, Any]
 
+MAX_CANDIDATES = 8
 DEFAULT_MAX_OUTPUT_TOKENS = 1024
 """Where an answer ends if the client set no limit: a model this small can ramble until its context is full."""
 
@@ -141,6 +142,8 @@ def _refuse_beyond(call: Generate, target: Target) -> None:
                 raise beyond_demo(f"use this {tool.vendor.format} tool", f"tools.{index}")
             case _:
                 assert_never(tool)
+    if call.sampling.candidates > MAX_CANDIDATES:
+        raise InvalidRequest(f"At most {MAX_CANDIDATES} answers at once.", param="sampling.candidates")
     for modality in call.output.modalities:
         if modality.lower() != "text":
             raise beyond_demo(f"answer with {modality.lower()}", "output.modalities")

@@ -11,14 +11,13 @@ from threading import Thread
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import GemgateError, Unavailable
-from gemgate.hub.call import CountTokens, Generate
-from gemgate.hub.codec import Dropped
+from gemgate.hub.call import Generate
 from gemgate.hub.events import Event, Failure
 from gemgate.keys.pool import Lease
 from gemgate.upstreams.embedded.advice import SET_A_KEY
 from gemgate.upstreams.embedded.library import Model, load
 from gemgate.upstreams.embedded.line import Line
-from gemgate.upstreams.embedded.prompt import prompt_of
+from gemgate.upstreams.embedded.prompt import Prompt, prompt_of
 from gemgate.upstreams.embedded.reader import ChunkReader, refused
 from gemgate.upstreams.embedded.run import Run
 from gemgate.upstreams.embedded.weights import locate, name_of
@@ -30,8 +29,7 @@ _PATIENCE_SECONDS = 5.0
 class EmbeddedReply:
     """An answer that the embedded model has begun."""
 
-    def __init__(self, run: Run, reader: ChunkReader, first: list[Event], dropped: tuple[Dropped, ...]) -> None:
-        self.dropped = dropped
+    def __init__(self, run: Run, reader: ChunkReader, first: list[Event]) -> None:
         self._run = run
         self._reader = reader
         self._first = first
@@ -103,17 +101,16 @@ class EmbeddedUpstream:
         """Wait until the model is loaded; raises `Unavailable` if it cannot be."""
         await self._loaded()
 
-    def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
-        """Tell what the model would not honour; raises `InvalidRequest` for what it cannot do at all."""
-        return prompt_of(call, target).dropped
+    def prepare(self, call: Generate, target: Target) -> Prompt:
+        """Say what llama.cpp is to be asked; raises `InvalidRequest` for what the model cannot do at all."""
+        return prompt_of(call, target)
 
-    async def generate(self, call: Generate, target: Target, lease: Lease | None) -> EmbeddedReply:
+    async def generate(self, prepared: Prompt, target: Target, lease: Lease | None) -> EmbeddedReply:
         """Begin an answer: wait for the model, for a place, and for the prompt to be accepted.
 
-        Raises `InvalidRequest` for what the model cannot do, `ContextTooLong`, and `Unavailable` when the line is
-        full or there is no model.
+        Raises `InvalidRequest` for a schema that llama.cpp refuses, `ContextTooLong`, and `Unavailable` when the line
+        is full or there is no model.
         """
-        prompt = prompt_of(call, target)
         model = await self._loaded()
         await self._line.enter()
         began = time.monotonic()
@@ -122,9 +119,9 @@ class EmbeddedUpstream:
             self._runs.discard(run)
             self._line.leave(time.monotonic() - began)
 
-        run = Run(model, prompt.requests, ended)
+        run = Run(model, prepared.requests, ended)
         self._runs.add(run)
-        reader = ChunkReader(self.model_name, len(prompt.requests), calls=prompt.calls)
+        reader = ChunkReader(self.model_name, len(prepared.requests), calls=prepared.calls)
         try:
             chunks = await _read(run)
             first = [event for index, chunk in chunks for event in reader.feed(index, chunk)]
@@ -133,13 +130,12 @@ class EmbeddedUpstream:
         except BaseException:
             run.stop()
             raise
-        return EmbeddedReply(run, reader, first, prompt.dropped)
+        return EmbeddedReply(run, reader, first)
 
-    async def count_tokens(self, call: CountTokens, target: Target, lease: Lease | None) -> int:
+    async def count_tokens(self, prepared: Prompt, target: Target, lease: Lease | None) -> int:
         """Count the tokens of the call's prompt with the model's own tokenizer and template."""
-        prompt = prompt_of(call.generate, target)
         model = await self._loaded()
-        return await asyncio.to_thread(model.count, prompt.requests[0]["messages"])
+        return await asyncio.to_thread(model.count, prepared.requests[0]["messages"])
 
     async def aclose(self) -> None:
         """Stop all generations and free the model, within some seconds."""

@@ -5,12 +5,12 @@ from mmap import mmap
 from typing import Protocol
 from urllib.parse import quote
 
-from msgspec import json
+from msgspec import MsgspecError, Struct, field, json
 
 from gemgate.catalog.catalog import Target
-from gemgate.errors import UpstreamError
-from gemgate.hub.call import CountTokens, Generate
-from gemgate.hub.codec import Dropped
+from gemgate.errors import ModelNotFound, UpstreamError
+from gemgate.hub.call import Generate
+from gemgate.hub.codec import Dropped, Rendered
 from gemgate.hub.models import ModelInfo
 from gemgate.keys.pool import Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
@@ -43,6 +43,22 @@ class RelayedHead(Protocol):
     headers: Sequence[tuple[bytes, bytes]]
 
 
+class PreparedCall(Struct, frozen=True):
+    """A rendered request and how its answer shall come."""
+
+    rendered: Rendered
+    stream: bool
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """What the target's model does not honour."""
+        return self.rendered.dropped
+
+
+class _Count(Struct):
+    total: int = field(default=0, name="totalTokens")
+
+
 class GeminiApi:
     """Calls translated to generateContent, and requests relayed as they are."""
 
@@ -55,32 +71,28 @@ class GeminiApi:
         self._path = path.rstrip("/")
         self._version = version
 
-    def unable(self, call: Generate, target: Target) -> tuple[Dropped, ...]:
-        """Tell what the target's model does not honour."""
-        return outbound(call, target.abilities).dropped
+    def prepare(self, call: Generate, target: Target) -> PreparedCall:
+        """Render a call for the target's model."""
+        return PreparedCall(outbound(call, target.abilities), call.stream)
 
-    async def generate(self, call: Generate, target: Target, lease: Lease | None) -> GeminiReply:
+    async def generate(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> GeminiReply:
         """Ask for an answer."""
         assert lease is not None
-        rendered = outbound(call, target.abilities)
-        method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
-        path = f"/{self._version}/models/{quote(target.model, safe=NAME_SAFE)}:{method}"
-        response = await self._send("POST", path, JSON_HEADERS, lease, b"".join(rendered.body))
-        return GeminiReply(response, rendered.names, rendered.dropped, stream=call.stream)
+        method = "streamGenerateContent?alt=sse" if prepared.stream else "generateContent"
+        path = f"{self._model_path(self._version, target.model)}:{method}"
+        response = await self._send("POST", path, JSON_HEADERS, lease, b"".join(prepared.rendered.body))
+        return GeminiReply(response, prepared.rendered.names, stream=prepared.stream)
 
-    async def count_tokens(self, call: CountTokens, target: Target, lease: Lease | None) -> int:
+    async def count_tokens(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> int:
         """Ask how long a prompt is."""
         assert lease is not None
-        body = count_tokens(outbound(call.generate, target.abilities), target.model)
-        path = f"/{self._version}/models/{quote(target.model, safe=NAME_SAFE)}:countTokens"
+        body = count_tokens(prepared.rendered, target.model)
+        path = f"{self._model_path(self._version, target.model)}:countTokens"
         response = await self._send("POST", path, JSON_HEADERS, lease, body)
         try:
-            answer = json.decode(await response.read_all(MAX_ERROR_BYTES), type=dict[str, object])
-            total = answer.get("totalTokens", 0)
-            assert isinstance(total, int)
-        except (NetworkError, ValueError, AssertionError) as fault:
+            return json.decode(await response.read_all(MAX_ERROR_BYTES), type=_Count, strict=False).total
+        except (NetworkError, MsgspecError) as fault:
             raise UpstreamError("The upstream's token count cannot be read.") from fault
-        return total
 
     async def list_models(self, lease: Lease) -> list[ModelInfo]:
         """List the models that a key may use; raises `UpstreamRefusal` or `UpstreamError`."""
@@ -113,8 +125,8 @@ class GeminiApi:
         sent = patched(body, target, method)
         if bare:
             sent = without_signatures(memoryview(sent))
-        path = f"/{self.served_version(version)}/models/{quote(target.model, safe=NAME_SAFE)}:{method}"
-        path += query_without_key(exchange.query)
+        model = self._model_path(self.served_version(version), target.model)
+        path = f"{model}:{method}{query_without_key(exchange.query)}"
         return await self._send("POST", path, request_headers(exchange.headers), lease, sent)
 
     async def send_resource(
@@ -151,6 +163,11 @@ class GeminiApi:
     def served_version(self, version: str) -> str:
         """Choose the version to ask: previews and the newest fields exist in the configured one only."""
         return version if version == "v1alpha" else self._version
+
+    def _model_path(self, version: str, model: str) -> str:
+        if model in (".", ".."):
+            raise ModelNotFound("There is no such model.")
+        return f"/{version}/models/{quote(model, safe=NAME_SAFE)}"
 
     def _is_own(self, url: str) -> bool:
         """Whether an address is the upstream's own, so that a key may go there."""

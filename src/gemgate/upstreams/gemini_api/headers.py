@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gemgate.net.connection import Headers
+from gemgate.net.connection import UNDONE, Headers
 
 PASSED_ON = frozenset(
     {
@@ -26,10 +26,10 @@ KEPT_BACK = frozenset(
     {
         b"alt-svc",
         b"connection",
-        b"content-encoding",
         b"content-type",
         b"date",
         b"keep-alive",
+        b"location",
         b"proxy-authenticate",
         b"server",
         b"set-cookie",
@@ -56,14 +56,13 @@ def request_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[bytes
 
 
 def answer_headers(response_headers: Headers) -> Headers:
-    """Choose the upstream's headers that go to the client."""
-    compressed = any(name == b"content-encoding" and value != b"identity" for name, value in response_headers)
+    """Choose the upstream's headers that go to the client; those of a compression that was undone do not."""
+    encoding = next((value.lower() for name, value in response_headers if name == b"content-encoding"), b"")
+    undone = {b"content-encoding", b"content-length"} if encoding in UNDONE else frozenset[bytes]()
     return [
         (name, value)
         for name, value in response_headers
-        if name not in KEPT_BACK
-        and not name.startswith(b"access-control-")
-        and not (compressed and name == b"content-length")
+        if name not in KEPT_BACK and name not in undone and not name.startswith(b"access-control-")
     ]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 from gemgate.errors import GemgateError, Timeout, UpstreamError
-from gemgate.hub.codec import Dropped
 from gemgate.hub.events import Event, Failure
 from gemgate.net.connection import DeadlineError, NetworkError, Response
 from gemgate.net.sse import EventTooLarge, SseParser
@@ -16,10 +15,7 @@ MAX_REPLY_BYTES = 256 * 1024 * 1024
 class GeminiReply:
     """One answer: the events of each read of the socket make one batch."""
 
-    def __init__(
-        self, response: Response, names: dict[str, str], dropped: tuple[Dropped, ...], *, stream: bool
-    ) -> None:
-        self.dropped = dropped
+    def __init__(self, response: Response, names: dict[str, str], *, stream: bool) -> None:
         self._response = response
         self._reader = GeminiReader(names, whole=not stream)
         self._stream = stream
