@@ -8,7 +8,7 @@ SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help serve test check bench format lock clean
+.PHONY: help serve doctor test check bench format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -16,8 +16,11 @@ help: ## list the targets
 serve: $(SERVE_STAMP) ## run the server in the foreground (the first run installs what it needs)
 	@exec $(BIN)/gemgate serve
 
+doctor: $(SERVE_STAMP) ## check settings, keys, upstream and embedded model
+	@$(BIN)/gemgate doctor
+
 test: $(DEV_STAMP) ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(DEV_STAMP) ## lint, types, layers
 	$(BIN)/ruff check .

@@ -56,6 +56,9 @@ def test_the_files_own_name_may_be_a_flag(toml: Toml, tmp_path: Path) -> None:
     [
         ("HOST", "0.0.0.0", lambda s: s.server.host == "0.0.0.0"),
         ("PORT", "81", lambda s: s.server.port == 81),
+        ("API_KEYS", "a\nb\t c\r\n", lambda s: s.clients.api_keys == ("a", "b", "c")),
+        ("GEMINI_API_KEY", "a\n", lambda s: s.gemini.api_keys == ("a",)),
+        ("GEMINI_API_KEYS", " a b,\nc", lambda s: s.gemini.api_keys == ("a", "b", "c")),
         ("API_KEYS", "a, b,,c ", lambda s: s.clients.api_keys == ("a", "b", "c")),
         ("GEMINI_API_KEYS", "a,b", lambda s: s.gemini.api_keys == ("a", "b")),
         ("GEMINI_API_KEY", "a", lambda s: s.gemini.api_keys == ("a",)),
@@ -121,6 +124,12 @@ def test_a_wrong_variable_is_named(variables: dict[str, str], key: str, name: st
     assert said.startswith(f"{key}: ") and f"(from {name})" in said and "Correct it" in said
 
 
+@pytest.mark.parametrize("name", ["API_KEYS", "GEMINI_API_KEY"])
+def test_a_key_that_no_header_can_carry_is_refused_unshown(name: str) -> None:
+    said = wrong({name: "good,hünter2"})
+    assert "no header can carry" in said and "nter2" not in said
+
+
 def test_a_wrong_line_of_the_file_is_not_blamed_on_a_variable(toml: Toml) -> None:
     path = toml('[server]\nport = "x"\n')
     said = wrong({"GEMGATE_CONFIG": path})
@@ -141,8 +150,20 @@ def test_a_wrong_line_of_the_file_is_not_blamed_on_a_variable(toml: Toml) -> Non
         ("server = 3\n", ("server",)),
         ("[models]\n[server]\nport = -1\n", ("server.port", "1 to 65535")),
         ("[server]\nport = 65536\n", ("server.port", "65536")),
-        ("[server]\nworkers = 0\n", ("server.workers", "at least 1")),
-        ("[gemini]\nmax_attempts = 0\n", ("gemini.max_attempts", "at least 1")),
+        ("[server]\nworkers = 0\n", ("server.workers", "more than 0")),
+        ("[gemini]\nmax_attempts = 0\n", ("gemini.max_attempts", "more than 0")),
+        ("[server]\nmax_requests = 0\n", ("server.max_requests", "more than 0")),
+        ("[server]\nmax_body_bytes = 0\n", ("server.max_body_bytes", "more than 0")),
+        ("[server]\nkeepalive_after_seconds = 0\n", ("server.keepalive_after_seconds", "more than 0")),
+        ("[gemini.deadlines]\nconnect_seconds = 0\n", ("gemini.deadlines.connect_seconds", "more than 0")),
+        ("[gemini.deadlines]\nfirst_byte_seconds = -1\n", ("gemini.deadlines.first_byte_seconds", "more than 0")),
+        ("[gemini.deadlines]\nsilence_seconds = 0\n", ("gemini.deadlines.silence_seconds", "more than 0")),
+        ("[embedded]\ncontext_tokens = 0\n", ("embedded.context_tokens", "more than 0")),
+        ("[embedded]\nconcurrency = -2\n", ("embedded.concurrency", "-2", "more than 0")),
+        ('[clients]\napi_keys = [""]\n', ("clients.api_keys", "no header can carry")),
+        ('[clients]\napi_keys = ["good", "b\u00e4d"]\n', ("clients.api_keys", "no header can carry")),
+        ('[gemini]\napi_keys = ["AIza\\n"]\n', ("gemini.api_keys", "no header can carry")),
+        ('[gemini]\napi_keys = ["AIza x"]\n', ("gemini.api_keys", "no header can carry")),
         ("[server\n", ("GEMGATE_CONFIG", "TOML", "gemgate.toml")),
     ],
 )
@@ -191,6 +212,7 @@ def test_base_urls(url: str, kept: str) -> None:
         ("https://host:port", "https://host"),
         ("https://user:hunter2@host", "user name or password"),
         ("user:hunter2@host", "https://host"),
+        ("https://host/p?key=hunter2", "leave the query out"),
     ],
 )
 def test_base_urls_that_are_refused(url: str, reason: str) -> None:

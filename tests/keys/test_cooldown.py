@@ -15,10 +15,12 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 def rests(kind: FailureKind, count: int) -> list[float]:
     found: list[float] = []
     before: Cooldown | None = None
+    now = 100.0
     for _ in range(count):
-        before = cooldown(Trouble(kind=kind), 100.0, before)
+        before = cooldown(Trouble(kind=kind), now, before)
         assert not before.firm
-        found.append(before.until - 100.0)
+        found.append(before.until - now)
+        now = before.until
     return found
 
 
@@ -40,6 +42,28 @@ def test_what_the_upstream_asks_for_is_kept() -> None:
     again = cooldown(Trouble(kind="quota", retry_after_seconds=2.0), 200.0, found)
     assert again == Cooldown(202.0, True, 2)
     assert cooldown(Trouble(kind="quota", retry_after_seconds=0.0), 100.0, None) == Cooldown(100.0, True, 1)
+
+
+ASKED = Cooldown(130.0, True, 2)
+GUESSED = Cooldown(110.0, False, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "trouble", "after"),
+    [
+        (GUESSED, Trouble(kind="quota"), Cooldown(110.0, False, 2)),
+        (Cooldown(101.0, False, 1), Trouble(kind="quota"), Cooldown(105.0, False, 1)),
+        (GUESSED, Trouble(kind="quota", retry_after_seconds=5.0), Cooldown(105.0, True, 2)),
+        (ASKED, Trouble(kind="quota"), ASKED),
+        (ASKED, Trouble(kind="key"), ASKED),
+        (ASKED, Trouble(kind="quota", retry_after_seconds=5.0), ASKED),
+        (ASKED, Trouble(kind="quota", retry_after_seconds=60.0), Cooldown(160.0, True, 2)),
+    ],
+)
+def test_failures_during_a_rest_count_once_and_never_shorten_or_soften_it(
+    before: Cooldown, trouble: Trouble, after: Cooldown
+) -> None:
+    assert cooldown(trouble, 100.0, before) == after
 
 
 def test_nobody_rests_longer_than_a_day() -> None:

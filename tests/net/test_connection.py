@@ -171,11 +171,20 @@ async def test_pausing_and_resuming() -> None:
 
 async def test_a_paused_connection_is_released_reading() -> None:
     bench = Bench()
-    response = await bench.begun(OPENED + chunked(HIGH_WATER_BYTES) + b"0\r\n\r\n")
+    response = await bench.begun(OPENED + chunked(HIGH_WATER_BYTES))
+    assert bench.wire.calls == ["pause"]
+    bench.connection.data_received(b"0\r\n\r\n")  # had been read already
     assert bench.wire.calls == ["pause", "resume"]
     assert bench.released
     assert len(await response.read()) == HIGH_WATER_BYTES
     assert bench.wire.calls == ["pause", "resume"]
+
+
+async def test_an_answer_that_comes_whole_pauses_nothing() -> None:
+    bench = Bench()
+    response = await bench.begun(OPENED + chunked(2 * HIGH_WATER_BYTES) + b"0\r\n\r\n")
+    assert bench.wire.calls == [] and bench.released
+    assert len(await response.read()) == 2 * HIGH_WATER_BYTES
 
 
 async def test_an_answer_on_a_paused_connection_that_closes_is_complete() -> None:
@@ -411,3 +420,19 @@ async def test_a_second_answer_in_the_same_read_is_dropped_with_its_connection()
     assert await response.read_all(10) == b"ok"
     assert bench.wire.calls == ["abort"]
     assert not bench.connection.alive
+
+
+async def test_silence_counts_from_when_a_reader_begins_to_wait() -> None:
+    """What the reader was busy with is no fault of the upstream."""
+    bench = Bench()
+    response = await bench.begun(OPENED + b"1\r\na\r\n")
+    bench.clock.pass_to(1119.0)
+    assert await response.read() == b"a"
+    reading = asyncio.create_task(response.read())
+    await turns()
+    bench.clock.pass_to(1238.9)
+    await turns()
+    assert not reading.done()
+    bench.clock.pass_to(1239.0)
+    with pytest.raises(DeadlineError, match="went silent"):
+        await reading

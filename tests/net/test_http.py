@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gemgate.net import connection as connection_module
 from gemgate.net import http as http_module
 from gemgate.net.connection import MAX_HEADER_BYTES, DeadlineError, Deadlines, NetworkError
 from gemgate.net.http import HttpClient
@@ -178,6 +179,28 @@ async def test_a_stale_kept_connection_is_tried_again_on_a_new_one() -> None:
         await lone(http, served)
         assert await fetched(http, asking(served.origin, "POST", body=b"again")) == (200, b"new")
         assert served.connections == 2
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(5.0, 2), (0.02, 1)])
+async def test_a_kept_connection_that_breaks_late_is_not_asked_twice(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, connections: int
+) -> None:
+    """The upstream may have been at work on it, and would be paid twice."""
+    monkeypatch.setattr(http_module, "STALE_WITHIN_SECONDS", seconds)
+
+    async def breaking(peer: Peer) -> None:
+        await peer.answer()
+        await peer.head()
+        await asyncio.sleep(0.2)
+
+    async with serving(breaking, saying(reply(b"new"))) as served, client() as http:
+        await lone(http, served)
+        if connections == 2:
+            assert await fetched(http, asking(served.origin, "POST", body=b"{}")) == (200, b"new")
+        else:
+            with pytest.raises(NetworkError, match=BROKEN):
+                await fetched(http, asking(served.origin, "POST", body=b"{}"))
+        assert served.connections == connections
 
 
 async def test_only_one_new_connection_is_tried() -> None:
@@ -485,6 +508,20 @@ async def test_a_compressed_answer_of_nothing(method: str) -> None:
     sent = reply(b"", "Content-Encoding: gzip\r\n")
     async with serving(saying(sent)) as served, client() as http:
         assert await lone(http, served, method) == (200, b"")
+
+
+async def test_compression_expands_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "MAX_EXPANDED_BYTES", 100_000)
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip\r\n")
+        await peer.gone()
+
+    async with serving(script) as served, client() as http:
+        response = await http.open(asking(served.origin))
+        with pytest.raises(NetworkError, match="not the compression"):
+            await response.read_all(100_000_000)
+        await served.all_ended()
 
 
 # Sending.

@@ -27,11 +27,7 @@ async def test_small_bodies_are_bytes(pieces: tuple[bytes, ...]) -> None:
     assert isinstance(found, bytes) and found == b"".join(pieces)
 
 
-
-
-@pytest.mark.parametrize(
-    "size", [SPOOL_BYTES - 1, SPOOL_BYTES, SPOOL_BYTES + 1, 5 * SPOOL_BYTES + 7]
-)
+@pytest.mark.parametrize("size", [SPOOL_BYTES - 1, SPOOL_BYTES, SPOOL_BYTES + 1, 5 * SPOOL_BYTES + 7])
 async def test_big_bodies_are_mapped(size: int) -> None:
     data = bytes(range(251)) * (size // 251 + 1)
     pieces = [data[start : min(start + 65_536, size)] for start in range(0, size, 65_536)]
@@ -104,3 +100,29 @@ async def test_chunks_come_as_they_are_sent() -> None:
 def test_stated_lengths(stated: bytes, length: int | None) -> None:
     exchange = Client().exchange(*([(b"content-length", stated)] if stated else []))
     assert stated_length(exchange) == length
+
+
+async def test_a_body_whose_last_piece_crosses_the_spool_ends() -> None:
+    """It waited for another piece, which never came."""
+    async with asyncio.timeout(2):
+        found = await read_body(sending(bytes(SPOOL_BYTES - 1), b"xx").exchange(), LIMIT)
+        assert isinstance(found, mmap.mmap) and len(found) == SPOOL_BYTES + 1
+        found.close()
+
+
+async def test_a_client_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE_SECONDS", 0.05)
+    client = Client()
+    client.says(b"some", more=True)
+    chunks = body_chunks(client.exchange())
+    assert await anext(chunks) == b"some"
+    with pytest.raises(InvalidRequest, match="Nothing came"):
+        await asyncio.wait_for(anext(chunks), 5)
+
+
+async def test_chunks_have_a_limit() -> None:
+    chunks = body_chunks(sending(b"abc", b"de", b"f").exchange(), 5)
+    assert [await anext(chunks), await anext(chunks)] == [b"abc", b"de"]
+    with pytest.raises(TooLarge):
+        await anext(chunks)
+    assert [chunk async for chunk in body_chunks(sending(b"abc", b"de").exchange(), 5)] == [b"abc", b"de"]

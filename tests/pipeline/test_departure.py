@@ -99,3 +99,28 @@ async def test_more_of_the_body_is_no_leaving() -> None:
     async with Departure(client.exchange()):
         for _ in range(5):
             await asyncio.sleep(0)
+
+
+async def test_a_callback_of_the_next_request_stays() -> None:
+    """The connection may serve its next request before the last one has come to its end."""
+    exchange = Client().exchange()
+    leaving = exchange.leaving = Leaving()
+    left: list[str] = []
+    async with Departure(exchange):
+        exchange.ended = True
+        leaving.callback = next_callback = lambda: left.append("next")
+    assert leaving.callback is next_callback
+    async with Departure(exchange):
+        assert leaving.callback is not next_callback
+    assert leaving.callback is None
+
+
+async def test_a_client_that_is_told_of_is_not_watched() -> None:
+    """The body may still be under way: two cannot wait for it."""
+    client = Client()
+    exchange = client.exchange()
+    exchange.leaving = Leaving()
+    client.says(b"body")
+    async with Departure(exchange):
+        assert await others() == set()
+        assert await exchange.receive() == {"type": "http.request", "body": b"body", "more_body": False}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from gemgate.errors import MethodNotAllowed, NotFound
-from gemgate.server.routes import OPENAI_BASES, Dialect, Route, dialect, find, normal
+from gemgate.server.routes import NATIVE_METHODS, OPENAI_BASES, Dialect, Route, dialect, find, normal
 
 Row = tuple[str, str, str]
 GOOG = frozenset({b"x-goog-api-key"})
@@ -119,6 +119,10 @@ def test_dialects(path: str, names: frozenset[bytes], query: bytes, spoken: str)
         ("POST", "/health", ("GET", "HEAD")),
         ("POST", "/", ("GET", "HEAD")),
         ("DELETE", "/v1/models/m", ("GET", "HEAD")),
+        ("CONNECT", "/v1beta/files", NATIVE_METHODS),
+        ("TRACE", "/v1beta/models/m:generateContent", NATIVE_METHODS),
+        ("PROPFIND", "/upload/v1beta/files", NATIVE_METHODS),
+        ("post", "/v1beta/files", NATIVE_METHODS),
     ],
 )
 def test_wrong_methods(method: str, path: str, allow: tuple[str, ...]) -> None:
@@ -142,6 +146,9 @@ def test_wrong_methods(method: str, path: str, allow: tuple[str, ...]) -> None:
         "/v1beta/openai/files",
         "/v1beta/files/../models",
         "/v1beta/../secret",
+        "/v1beta/./secret",
+        "/v1beta/files/.",
+        "/v1/models/../x:generateContent",
         "/upload/v1beta/..",
         "",
     ],
@@ -150,6 +157,11 @@ def test_what_leads_nowhere(path: str) -> None:
     with pytest.raises(NotFound) as caught:
         led("POST", path)
     assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("method", NATIVE_METHODS)
+def test_native_methods(method: str) -> None:
+    assert led(method, "/v1beta/files/x...y") == ("gemini", Route("native", "", "v1beta", "files/x...y"))
 
 
 def test_a_long_path_is_not_repeated_in_full() -> None:

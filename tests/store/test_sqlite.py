@@ -107,8 +107,20 @@ async def test_an_owner_who_has_expired_does_not_keep_others_out(
 
 async def test_the_first_owner_stays(store: SqliteStore) -> None:
     await store.put([owner("files/a", "first")])
-    await store.put([owner("files/a", "second", "k2", until=9000.0, location="https://evil")])
+    await store.put([owner("files/a", "second", until=9000.0, location="https://evil")])
     assert await store.get("files/a") == owner("files/a", "first")
+
+
+async def test_a_name_has_an_owner_under_each_key(store: SqliteStore) -> None:
+    """Names that callers choose (`tunedModels/mine`) exist in several projects at once."""
+    mine, theirs = owner("tunedModels/x", "me", "k1"), owner("tunedModels/x", "you", "k2")
+    await store.put([mine])
+    await store.put([theirs])
+    await store.put([owner("tunedModels/x", "me", "k2")])  # under that key it is taken
+    assert sorted(await store.find(["tunedModels/x"]), key=lambda item: item.key_id) == [mine, theirs]
+    assert await store.of_caller("me", "tunedModels/") == [mine]
+    await store.delete(mine)
+    assert await store.find(["tunedModels/x"]) == [theirs]
 
 
 async def test_the_owner_may_prolong_and_move(store: SqliteStore) -> None:
@@ -117,14 +129,14 @@ async def test_the_owner_may_prolong_and_move(store: SqliteStore) -> None:
     assert await store.get("files/a") == owner("files/a", until=3000.0, location="https://next")
 
 
-async def test_deleting_takes_what_is_below(store: SqliteStore) -> None:
-    resources = ["s/a", "s/a/documents/1", "s/a/documents/2", "s/ab", "s/a-b", "s/A", "t/a"]
+async def test_deleting_takes_that_name_alone(store: SqliteStore) -> None:
+    resources = ["s/a", "s/a/documents/1", "s/ab", "s/A", "t/a"]
     await store.put([owner(resource) for resource in resources])
-    await store.delete("s/a")
-    assert await names(store) == ["s/A", "s/a-b", "s/ab", "t/a"]
-    await store.delete("nothing")
-    await store.delete("s")
-    assert await names(store) == ["t/a"]
+    await store.delete(owner("s/a"))
+    assert await names(store) == ["s/A", "s/a/documents/1", "s/ab", "t/a"]
+    await store.delete(owner("s"))
+    await store.delete(owner("t/a", key="another"))
+    assert len(await names(store)) == 4
 
 
 async def test_of_caller_lists_by_name_and_prefix(store: SqliteStore) -> None:
@@ -141,7 +153,7 @@ async def test_names_are_data(store: SqliteStore, name: str) -> None:
     assert await store.get(name) == owner(name, name, name)
     assert await names(store, name, name) == [name]
     assert await names(store, name, name[:7]) == [name]
-    await store.delete(name)
+    await store.delete(owner(name, name, name))
     assert await store.get(name) is None
     assert await names(store) == ["files/plain"]
 

@@ -111,8 +111,8 @@ class Reader(Protocol):
         """What is known so far, for replies that break off."""
         ...
 
-    def feed(self, payload: bytes) -> list[Event]:
-        """Read one event of a stream, or the body of a whole reply."""
+    def feed(self, *payloads: bytes) -> list[Event]:
+        """Read the events that one read of a stream held, or the body of a whole reply."""
         ...
 
     def end(self) -> list[Event]:

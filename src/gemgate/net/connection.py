@@ -166,8 +166,8 @@ class Response:
         if encoding and encoding.lower() in UNDONE:
             self._decompressor = zlib.decompressobj(wbits=47)
 
-    def add(self, data: bytes) -> bool:
-        """Take a piece of the body; gives whether the socket should pause. Raises `zlib.error`, the answer failed."""
+    def add(self, data: bytes) -> None:
+        """Take a piece of the body; raises `zlib.error`, the answer failed."""
         if self._decompressor is not None:
             try:
                 data = self._decompressor.decompress(data, MAX_EXPANDED_BYTES)
@@ -180,6 +180,10 @@ class Response:
         if data:
             self._chunks.append(data)
             self._buffered += len(data)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more has come than a reader should have waiting."""
         return self._buffered >= HIGH_WATER_BYTES
 
     def fail(self, error: NetworkError) -> None:
@@ -338,6 +342,9 @@ class Connection(asyncio.Protocol):
             response.fail(NetworkError("The upstream answered with something that is not HTTP."))
             self.abort()
             return
+        if response.is_crowded and not self._paused and self._response is response and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
         response.wake()
 
     def _count_unanswered(self, size: int) -> None:
@@ -415,9 +422,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece on."""
-        if self._response is not None and self._response.add(body) and not self._paused and self._transport:
-            self._paused = True
-            self._transport.pause_reading()
+        if self._response is not None:
+            self._response.add(body)
 
     def on_message_complete(self) -> None:
         """The answer is whole: the connection is free for the next."""

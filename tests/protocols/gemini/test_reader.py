@@ -317,3 +317,15 @@ def test_usage_is_the_last_value_of_each_count() -> None:
     assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == (10, 4, 5)
     assert (usage.thought_tokens, usage.tool_tokens, usage.total_tokens) == (7, 2, 24)
     assert GeminiReader().usage == Usage()
+
+
+@pytest.mark.parametrize("last", [json.dumps(ERROR).encode(), b"garbage"])
+def test_after_a_failure_nothing_more_comes(last: bytes) -> None:
+    """A reply ends once: clients stop listening at the first end."""
+    reader = GeminiReader()
+    assert not reader.failed
+    found = reader.feed(chunk({"text": "a"}), last, document({"text": "b"}))
+    assert isinstance(found[-1], Failure)
+    assert [event.part for event in found if isinstance(event, BlockStart)] == [Text("a")]
+    assert reader.failed
+    assert reader.feed(document({"text": "c"})) == [] and reader.feed(last) == [] and reader.end() == []

@@ -9,6 +9,7 @@ from gemgate.protocols.gemini.resources import (
     DAY_SECONDS,
     GRACE_SECONDS,
     Made,
+    is_collection,
     made,
     owned_name,
     read_page,
@@ -31,12 +32,43 @@ NOW = 1_800_000_000.0
         ("models/veo:predict", None),
         ("models", None),
         ("files", None),
-        ("files/", None),
+        ("files:register", None),
+        ("files/", "files/"),
+        ("files/a:b/c", "files/a"),
+        ("files/a b", "files/a b"),
         ("batches/b:cancel", "batches/b"),
+        ("anything/new", "anything/new"),
+        ("anything/new/below/it:do", "anything/new"),
+        ("fileSearchStores/x:uploadToFileSearchStore", "fileSearchStores/x"),
+        ("tunedModels/mine:generateContent", "tunedModels/mine"),
+        ("models/veo", None),
+        ("models/veo/operations", None),
+        ("models/veo/operations/", "models/veo/operations/"),
+        ("models/veo/operations/op-1:cancel", "models/veo/operations/op-1"),
+        ("models/veo/operations/op-1/below", "models/veo/operations/op-1"),
+        ("models/veo/permissions/p", "models/veo/permissions/p"),
     ],
 )
 def test_owned_names(path: str, name: str | None) -> None:
+    """What lies below a collection is owned, also where this server does not know it."""
     assert owned_name(path) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "is_one"),
+    [
+        ("files", True),
+        ("anything", True),
+        ("models/veo/operations", True),
+        ("models", False),
+        ("models/veo", False),
+        ("models/veo/operations/o", False),
+        ("files/a", False),
+        ("fileSearchStores/x/documents", False),  # the store's owner decides
+    ],
+)
+def test_collections(path: str, is_one: bool) -> None:
+    assert is_collection(path) is is_one
 
 
 def test_references() -> None:
@@ -63,6 +95,51 @@ def test_references() -> None:
     }
     assert len(references(body)) == 5
     assert references(b'{"contents":"hello"}') == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        r'"files\/a"',
+        r'"\u0066iles/a"',
+        r'"files\u002fa"',
+        r'"files\u002Fa"',
+        r'"https:\/\/generativelanguage.googleapis.com\/v1beta\/files\/a"',
+        '"files/a?alt=media"',
+        '"files/a/"',
+        '"files/a:download"',
+        '"files/a#x"',
+        '"https://host/v1beta/files/a:download?alt=media"',
+    ],
+)
+def test_a_name_is_seen_however_it_is_spelled(said: str) -> None:
+    assert references(f'{{"contents":[{{"fileData":{{"fileUri":{said}}}}}]}}'.encode()) == ["files/a"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "batches/b",
+        "corpora/c",
+        "credentials/c",
+        "environments/e",
+        "tunedModels/t",
+        "voices/v",
+        "agents/a",
+        "webhooks/w",
+    ],
+)
+def test_every_collection_is_looked_for(name: str) -> None:
+    assert references(json.dumps({"x": {"y": name}}).encode()) == [name]
+
+
+@pytest.mark.parametrize("key", ["previous_interaction_id", "previousInteractionId", r"previous\u005finteraction_id"])
+def test_the_interaction_before_is_seen(key: str) -> None:
+    assert references(f'{{"{key}" : "v1_a.b"}}'.encode()) == ["interactions/v1_a.b"]
+
+
+def test_an_escaped_body_that_is_no_json_names_nothing() -> None:
+    assert references(rb'{"x": "files\/a"') == []
 
 
 @pytest.mark.parametrize(
@@ -133,6 +210,10 @@ def test_pages() -> None:
     operations = read_page(b'{"operations":[{"name":"batches/b"}]}', "batches")
     assert operations and operations.member == "operations"
     assert read_page(b'{"error":{}}', "files") == read_page(b"{}", "files")
+    below = read_page(b'{"documents":[{"name":"fileSearchStores/x/documents/y"}]}', "fileSearchStores/x/documents")
+    assert below and below.member == "documents" and below.entries[0][0] == "fileSearchStores/x/documents/y"
+    of_model = read_page(b'{"operations":[{"id":"o"}]}', "models/m/operations")
+    assert of_model and of_model.entries[0][0] == "models/m/operations/o"
     assert read_page(b"[]", "files") is None and read_page(b"<html>", "files") is None
 
 

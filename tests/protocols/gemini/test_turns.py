@@ -119,3 +119,44 @@ def test_models_that_do_not_insist_get_no_dummy() -> None:
     """Rule 8."""
     found = turns(user("a"), model(call("1")), user(result("1")))
     assert found[1] == model(call("1"))
+
+
+def test_results_in_several_messages_answer_one_step() -> None:
+    found = turns(
+        user("a"),
+        model(call("1"), call("2"), call("3")),
+        user(result("3")),
+        user("look", result("1")),
+        user("and on"),
+        user(result("2")),
+        model("done"),
+    )
+    answers = user(result("1"), result("2"), result("3"))
+    assert found == [
+        user("a"),
+        model(call("1"), call("2"), call("3")),
+        answers,
+        user("look"),
+        user("and on"),
+        model("done"),
+    ]
+
+
+def test_results_after_the_models_next_message_answer_nothing() -> None:
+    found = turns(user("a"), model(call("1")), user("b"), model("c"), user(result("1")))
+    assert found[2] == user(ToolResult("1", "f", MISSING_RESULT), "b")
+    assert found[4] == user('[result of f: {"output":"x"}]')
+
+
+def test_empty_messages_never_answer() -> None:
+    found = turns(
+        user("a"), model(call("1")), user(""), user(), model("", call("2")), user(""), user(result("2"), result("1"))
+    )
+    assert found == [user("a"), model(call("1"), call("2")), user(result("1"), result("2"))]
+
+
+def test_plain_talk_is_left_alone() -> None:
+    talk = (user("a"), model("b"), user("c", "d"))
+    assert turns(*talk) == list(talk) and turns(*talk, signatures=True) == list(talk)
+    assert turns(*talk[:2], prefill=False) == [*talk[:2], CONTINUE]
+    assert turns() == []

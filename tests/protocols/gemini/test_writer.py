@@ -7,6 +7,7 @@ import pytest
 from gemgate.errors import RateLimited
 from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Event, Failure, Finish, ResponseStart, Usage
 from gemgate.hub.parts import Signature, Text, Thought, ToolCall
+from gemgate.net.sse import SseParser
 from gemgate.protocols.gemini.writer import Framing, GeminiWriter
 from tests.bed.replay import fold
 from tests.protocols.replaying import Json, chunk, document, gemini_stream, gemini_whole, identity, read
@@ -111,6 +112,12 @@ def test_keepalives_are_valid_within_each_framing() -> None:
     stream = b"".join(array.keepalive + array.stream(batch) for batch in batches) + array.keepalive + array.end()
     assert len(json.loads(stream)) >= 2
     assert json.loads(GeminiWriter(identity(), "array").end()) == []
-    assert GeminiWriter(identity()).keepalive.startswith(b":") and GeminiWriter(identity()).keepalive.endswith(
-        b"\n\r\n"
-    )
+    sse = GeminiWriter(identity())
+    stream = b"".join(sse.keepalive + sse.stream(batch) for batch in batches) + sse.keepalive + sse.end()
+    lines = stream.split(b"\r\n")
+    assert all(not line or line.startswith(b"data: {") for line in lines), "Google's SDKs break at comments"
+    assert sum(bool(line) for line in lines) == len(batches)
+    parser = SseParser()
+    assert [json.loads(payload) for payload in (*parser.feed(stream), *parser.end())] == [
+        json.loads(line[6:]) for line in lines if line
+    ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import Function, Generate, Output, ToolChoice
+from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Generate, Output, ToolChoice
 from gemgate.hub.codec import Parsed
 from gemgate.hub.parts import Message, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.gemini.outbound import outbound
@@ -171,6 +171,13 @@ def test_unknown_fields_are_recorded_in_order() -> None:
     ]
 
 
+def test_what_extra_body_holds_beside_google_is_recorded() -> None:
+    google = {"thinking_config": {"include_thoughts": True}}
+    parsed = parse(zebra=1, extra_body={"top_a": 1, "google": google, "empty": None, "min_p": 0.1})
+    assert [drop.path for drop in parsed.dropped] == ["zebra", "extra_body.top_a", "extra_body.min_p"]
+    assert parse(extra_body=None).dropped == parse(extra_body={}).dropped == ()
+
+
 # ── what is wrong is named ──
 
 
@@ -318,6 +325,28 @@ def test_tools_and_choice() -> None:
             call_of(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "g"}}),
             MODELS["gemini-2.5-flash"],
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("codeExecution", "code_execution"),
+        ("code_execution", "code_execution"),
+        ("googleSearch", "web_search"),
+        ("google_search", "web_search"),
+        ("urlContext", "url_context"),
+        ("url_context", "url_context"),
+        ("googleMaps", "maps"),
+        ("google_maps", "maps"),
+    ],
+)
+def test_functions_that_mean_the_upstreams_own_tools(name: str, kind: BuiltInKind) -> None:
+    """Notes §6.1: the name, and nothing to call it with."""
+    for function in ({"name": name}, {"name": name, "parameters": None}, {"name": name, "parameters": {}}):
+        assert call_of(tools=[{"type": "function", "function": function}]).tools == (BuiltIn(kind),)
+    with_parameters = {"name": name, "parameters": {"type": "object"}}
+    (own,) = call_of(tools=[{"type": "function", "function": with_parameters}]).tools
+    assert isinstance(own, Function) and own.name == name
 
 
 def test_response_formats() -> None:

@@ -18,7 +18,7 @@ from gemgate.hub.events import (
     ResponseStart,
     Usage,
 )
-from gemgate.hub.parts import Code, Media, Opaque, Signature, Text, Thought, ToolCall, Uri, Vendor
+from gemgate.hub.parts import Code, Inline, Media, Opaque, Signature, Text, Thought, ToolCall, Uri, Vendor
 from gemgate.protocols.openai_chat.writer import ChatWriter
 from tests.protocols.replaying import (
     Json,
@@ -229,3 +229,21 @@ def test_tokens() -> None:
     }
     assert whole["service_tier"] == "flex"
     assert events(read([body]))
+
+
+def test_thoughts_alone_are_no_answer() -> None:
+    thought: tuple[Event, ...] = (BlockStart(0, Thought("hm")), BlockDelta(0, "m"), BlockEnd(0))
+    for write in (chat_stream, chat_whole):
+        with pytest.raises(UpstreamError, match="WHY"):
+            write(reply(*thought, reason="malformed"))
+    choice = both(reply(*thought, reason="content_filter", message="Blocked: SAFETY."))
+    assert choice["finish_reason"] == "content_filter" and "SAFETY" in choice["message"]["refusal"]
+    assert choice["message"]["reasoning_content"] == "hmm"
+    called = (*thought, BlockStart(0, ToolCall("c", "f", "{}")), BlockEnd(0))
+    assert both(reply(*called, reason="malformed"))["message"]["tool_calls"]
+
+
+def test_sound_that_is_no_base64_is_the_upstreams_fault() -> None:
+    pieces = [BlockStart(0, Media("audio/L16;rate=24000", Inline(data))) for data in ("YWI=", "Y")]
+    with pytest.raises(UpstreamError, match="base64"):
+        chat_whole(reply(pieces[0], BlockEnd(0), pieces[1], BlockEnd(0)))

@@ -6,6 +6,7 @@ from gemgate.hub.events import Event
 from gemgate.hub.fold import Choice, Reply, fold
 from gemgate.hub.parts import Message, Part, Text
 from gemgate.upstreams.embedded import EmbeddedUpstream
+from gemgate.upstreams.embedded.upstream import EmbeddedReply
 
 TARGET = Target(asked="gemini-2.5-flash", model="gemini-2.5-flash")
 
@@ -21,9 +22,19 @@ def generate(said: str | Part | tuple[Message, ...], **fields: object) -> Genera
     )
 
 
+async def begin(upstream: EmbeddedUpstream, call: Generate) -> EmbeddedReply:
+    """Prepare and begin."""
+    return await upstream.generate(upstream.prepare(call, TARGET), TARGET, None)
+
+
+async def counted(upstream: EmbeddedUpstream, call: Generate) -> int:
+    """The length of a call's prompt in tokens."""
+    return await upstream.count_tokens(upstream.prepare(call, TARGET), TARGET, None)
+
+
 async def events_of(upstream: EmbeddedUpstream, call: Generate) -> list[Event]:
     """The whole run of events."""
-    reply = await upstream.generate(call, TARGET, None)
+    reply = await begin(upstream, call)
     return [event async for batch in reply for event in batch]
 
 

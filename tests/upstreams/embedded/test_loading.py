@@ -14,10 +14,9 @@ import pytest
 
 import gemgate
 from gemgate.errors import Unavailable
-from gemgate.hub.call import CountTokens
 from gemgate.upstreams.embedded import EmbeddedUpstream
 
-from .asking import TARGET, generate
+from .asking import begin, counted, generate
 from .conftest import MISSING
 
 needs_model = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
@@ -44,7 +43,8 @@ async def main():
     call = Generate(model="x", messages=(Message("user", (Text("Count to a thousand."),)),),
                     sampling=Sampling(temperature=1.0, max_output_tokens=8 if how == "whole" else 2000))
     try:
-        reply = await upstream.generate(call, Target(asked="x", model="x"), None)
+        target = Target(asked="x", model="x")
+        reply = await upstream.generate(upstream.prepare(call, target), target, None)
         async for batch in reply:
             if how != "whole" and any(isinstance(event, BlockDelta) for event in batch):
                 print("generating", flush=True)
@@ -96,7 +96,7 @@ async def test_loading_waits_for_nobody_and_requests_wait_for_it(tmp_path: Path)
     await asyncio.sleep(0)
     impatient.cancel()
     call = generate("Hi")
-    replies = await asyncio.gather(upstream.generate(call, TARGET, None), upstream.generate(call, TARGET, None))
+    replies = await asyncio.gather(begin(upstream, call), begin(upstream, call))
     assert upstream.ready
     assert impatient.cancelled()
     async with asyncio.timeout(5):
@@ -106,7 +106,7 @@ async def test_loading_waits_for_nobody_and_requests_wait_for_it(tmp_path: Path)
     for reply in replies:
         assert [batch async for batch in reply]
     with pytest.raises(Unavailable, match="shutting down"):
-        await upstream.generate(call, TARGET, None)
+        await begin(upstream, call)
 
 
 @needs_model
@@ -134,7 +134,7 @@ async def test_where_no_socket_fits_a_local_port_asks_for_a_key(tmp_path: Path, 
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     upstream = EmbeddedUpstream(context_tokens=256)
-    assert await upstream.count_tokens(CountTokens(generate("Hi")), TARGET, None) > 0
+    assert await counted(upstream, generate("Hi")) > 0
     assert upstream._model is not None
     address = upstream._model._address
     assert address.startswith("http://127.0.0.1:")
@@ -151,7 +151,7 @@ async def test_a_missing_file_is_told_to_everyone(tmp_path: Path):
     upstream.start()
     for _ in range(2):
         with pytest.raises(Unavailable, match=r"Nowhere\.gguf does not exist.*Set GEMINI_API_KEY="):
-            await upstream.generate(generate("Hi"), TARGET, None)
+            await begin(upstream, generate("Hi"))
     with pytest.raises(Unavailable, match="does not exist"):
         await upstream.wait_ready()
     assert not upstream.ready

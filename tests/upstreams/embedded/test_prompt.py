@@ -154,6 +154,14 @@ def test_candidates_differ_in_their_seeds():
     assert [request["seed"] for request in requests] == [7, 8, 9]
 
 
+def test_candidates_have_a_limit():
+    """Each is a generation of its own, of a client's choosing."""
+    assert len(prompt_of(generate("Hi", sampling=Sampling(candidates=8)), TARGET).requests) == 8
+    with pytest.raises(InvalidRequest, match="At most 8") as refusal:
+        prompt_of(generate("Hi", sampling=Sampling(candidates=9)), TARGET)
+    assert refusal.value.param == "sampling.candidates"
+
+
 def test_functions_are_told_and_bound():
     prompt = prompt_of(generate("Hi", tools=(WEATHER, TIME)), TARGET)
     request = prompt.requests[0]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from gemgate.errors import ContextTooLong, InvalidRequest, Unavailable
-from gemgate.hub.call import CountTokens, Function, Output, Reasoning, Sampling, ToolChoice
+from gemgate.hub.call import Function, Output, Reasoning, Sampling, ToolChoice
 from gemgate.hub.events import BlockDelta, BlockStart, Finish, ResponseStart, Usage
 from gemgate.hub.parts import Message, Text, ToolCall, ToolResult
 from gemgate.upstreams.embedded import EmbeddedUpstream
 
-from .asking import TARGET, ask, events_of, generate, text_of
+from .asking import TARGET, ask, begin, counted, events_of, generate, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,7 +33,7 @@ WEATHER = Function(
 
 
 async def test_an_answer_comes_token_by_token_in_order(upstream: EmbeddedUpstream):
-    reply = await upstream.generate(generate("Say hello."), TARGET, None)
+    reply = await begin(upstream, generate("Say hello."))
     batches = [batch async for batch in reply]
     events = [event for batch in batches for event in batch]
     assert isinstance(events[0], ResponseStart)
@@ -43,14 +43,13 @@ async def test_an_answer_comes_token_by_token_in_order(upstream: EmbeddedUpstrea
     assert len(batches) > 3
     assert isinstance(events[-2], Usage)
     assert isinstance(events[-1], Finish)
-    assert reply.dropped == ()
 
 
 async def test_usage_is_counted_as_count_tokens_does(upstream: EmbeddedUpstream):
     counts: list[int] = []
     for text in ("Hi", "Hi there, how are you?", "你好，世界"):
         call = generate(text, system=(Text("Be brief."),), sampling=Sampling(max_output_tokens=2))
-        counts.append(await upstream.count_tokens(CountTokens(call), TARGET, None))
+        counts.append(await counted(upstream, call))
         usage = (await ask(upstream, call)).usage
         assert usage.input_tokens == counts[-1]
         assert usage.output_tokens == 2
@@ -140,7 +139,7 @@ async def test_a_forced_function_is_called_with_valid_arguments(upstream: Embedd
     (part,) = choice.parts
     assert isinstance(part, ToolCall)
     assert part.name == "get_weather"
-    assert reply.usage.input_tokens == await upstream.count_tokens(CountTokens(call), TARGET, None)
+    assert reply.usage.input_tokens == await counted(upstream, call)
     arguments = json.loads(part.arguments)
     assert set(arguments) == {"city", "unit"}
     assert arguments["unit"] in ("c", "f")
@@ -180,24 +179,24 @@ async def test_a_conversation_with_results_goes_on(upstream: EmbeddedUpstream):
     assert text_of(reply.choices[0])
 
 
-async def test_what_was_dropped_is_on_the_reply(upstream: EmbeddedUpstream):
-    reply = await upstream.generate(generate("Hi", reasoning=Reasoning(effort="high")), TARGET, None)
-    assert [dropped.path for dropped in reply.dropped] == ["reasoning.effort"]
-    await reply.aclose()
+async def test_what_is_dropped_is_known_before_anything_is_asked(upstream: EmbeddedUpstream):
+    assert upstream.prepare(generate("Hi"), TARGET).dropped == ()
+    prepared = upstream.prepare(generate("Hi", reasoning=Reasoning(effort="high")), TARGET)
+    assert [dropped.path for dropped in prepared.dropped] == ["reasoning.effort"]
 
 
 async def test_an_overlong_prompt_is_refused_before_it_is_read(upstream: EmbeddedUpstream):
     with pytest.raises(ContextTooLong, match=r"^prompt is too long: \d+ tokens > 8192 maximum$"):
-        await upstream.generate(generate("hello " * 9_000), TARGET, None)
+        await begin(upstream, generate("hello " * 9_000))
     assert await ask(upstream, generate("Hi"))
 
 
 async def test_two_requests_queue_and_a_third_is_turned_away(upstream: EmbeddedUpstream):
-    running = await upstream.generate(generate(COUNT, sampling=ENDLESS), TARGET, None)
-    waiting = asyncio.create_task(upstream.generate(generate("Hi"), TARGET, None))
+    running = await begin(upstream, generate(COUNT, sampling=ENDLESS))
+    waiting = asyncio.create_task(begin(upstream, generate("Hi")))
     await asyncio.sleep(0)
     with pytest.raises(Unavailable, match="line is full") as refusal:
-        await upstream.generate(generate("Hi"), TARGET, None)
+        await begin(upstream, generate("Hi"))
     assert refusal.value.retry_after_seconds is not None
     assert 1 <= refusal.value.retry_after_seconds <= 60
     assert not waiting.done()
@@ -208,7 +207,7 @@ async def test_two_requests_queue_and_a_third_is_turned_away(upstream: EmbeddedU
 
 
 async def test_a_consumer_that_is_cancelled_frees_its_place(upstream: EmbeddedUpstream):
-    reply = await upstream.generate(generate(COUNT, sampling=ENDLESS), TARGET, None)
+    reply = await begin(upstream, generate(COUNT, sampling=ENDLESS))
     begun = asyncio.Event()
 
     async def consume() -> None:
@@ -226,9 +225,9 @@ async def test_a_consumer_that_is_cancelled_frees_its_place(upstream: EmbeddedUp
 
 
 async def test_who_leaves_the_line_is_forgotten(upstream: EmbeddedUpstream):
-    running = await upstream.generate(generate(COUNT, sampling=ENDLESS), TARGET, None)
+    running = await begin(upstream, generate(COUNT, sampling=ENDLESS))
     for _ in range(3):
-        waiting = asyncio.create_task(upstream.generate(generate("Hi"), TARGET, None))
+        waiting = asyncio.create_task(begin(upstream, generate("Hi")))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -239,7 +238,7 @@ async def test_who_leaves_the_line_is_forgotten(upstream: EmbeddedUpstream):
 
 
 async def test_leaving_while_a_long_prompt_is_read_stops_it(upstream: EmbeddedUpstream):
-    reply = await upstream.generate(generate("hello " * 1_000), TARGET, None)
+    reply = await begin(upstream, generate("hello " * 1_000))
     async with asyncio.timeout(5):
         await reply.aclose()
         await ask(upstream, generate("Hi", sampling=Sampling(max_output_tokens=1)))
@@ -248,5 +247,5 @@ async def test_leaving_while_a_long_prompt_is_read_stops_it(upstream: EmbeddedUp
 async def test_a_grammar_that_llama_refuses_is_the_clients_fault(upstream: EmbeddedUpstream):
     looping = '{"$ref": "#"}'
     with pytest.raises(InvalidRequest):
-        await upstream.generate(generate("Hi", output=Output(json=True, schema=looping)), TARGET, None)
+        await begin(upstream, generate("Hi", output=Output(json=True, schema=looping)))
     assert await ask(upstream, generate("Hi"))

@@ -21,9 +21,9 @@ from tests.bed.upstream import (
 
 from gemgate.catalog.catalog import Catalog
 from gemgate.errors import Timeout, UpstreamError
-from gemgate.hub.call import Generate
+from gemgate.hub.call import Generate, Sampling
 from gemgate.hub.events import BlockDelta, BlockStart, Event, Failure, Finish, Usage
-from gemgate.hub.parts import Message, Text
+from gemgate.hub.parts import Message, Text, Vendor
 from gemgate.keys.pool import lease
 from gemgate.net.connection import Deadlines
 from gemgate.net.http import HttpClient
@@ -53,7 +53,8 @@ async def api(up: FakeUpstream) -> AsyncIterator[GeminiApi]:
 
 
 async def events(api: GeminiApi, asked: Generate) -> list[list[Event]]:
-    reply = await api.generate(asked, CATALOG.route(asked.model, date(2026, 11, 1)), KEY)
+    target = CATALOG.route(asked.model, date(2026, 11, 1))
+    reply = await api.generate(api.prepare(asked, target), target, KEY)
     return [batch async for batch in reply]
 
 
@@ -134,11 +135,25 @@ async def test_a_stream_that_breaks_off(
 
 async def test_leaving_a_reply_hangs_up(up: FakeUpstream, api: GeminiApi) -> None:
     up.answer(sse(text_chunks("hello", "never"), stall_after=1))
-    reply = await api.generate(call(), CATALOG.route("some-model", date(2026, 11, 1)), KEY)
+    target = CATALOG.route("some-model", date(2026, 11, 1))
+    reply = await api.generate(api.prepare(call(), target), target, KEY)
     await anext(aiter(reply))
     await reply.aclose()
     await reply.aclose()
     await up.last.gone.wait(2)
+
+
+async def test_preparing_asks_nobody(up: FakeUpstream, api: GeminiApi) -> None:
+    target = CATALOG.route("gemini-2.5-flash", date(2026, 11, 1))
+    asked = Generate(
+        model="gemini-2.5-flash",
+        messages=(Message("user", (Text("hi"),)),),
+        sampling=Sampling(logprobs=2),
+        vendor=Vendor("openai-chat", '{"x":1}'),
+    )
+    assert api.prepare(call(), target).dropped == ()
+    assert api.prepare(asked, target) == api.prepare(asked, target)
+    assert up.requests == []
 
 
 AWKWARD = ("x?y=1", "../files/secret", "a/b:c", "x\r\nx-evil: 1", "x%2e")

@@ -88,6 +88,7 @@ def test_no_value_of_a_credential_goes_upstream_wherever_it_stands() -> None:
         b"date",
         b"alt-svc",
         b"content-type",
+        b"location",
         b"x-goog-upload-url",
         b"x-goog-upload-control-url",
         b"access-control-allow-origin",
@@ -98,12 +99,18 @@ def test_what_of_an_answer_stays_here(name: bytes) -> None:
     assert answer_headers([(name, b"x"), (b"etag", b"y")]) == [(b"etag", b"y")]
 
 
-def test_a_length_holds_only_for_what_was_not_compressed() -> None:
-    length = (b"content-length", b"5")
-    assert answer_headers([length]) == [length]
-    assert answer_headers([length, (b"content-encoding", b"identity")]) == [length]
-    assert answer_headers([length, (b"content-encoding", b"gzip")]) == []
-    assert answer_headers([(b"content-encoding", b"gzip"), length]) == []
+@pytest.mark.parametrize("encoding", [b"gzip", b"x-gzip", b"deflate", b"GZip"])
+def test_a_compression_that_was_undone_is_not_told(encoding: bytes) -> None:
+    length, told = (b"content-length", b"5"), (b"content-encoding", encoding)
+    assert answer_headers([length, told, (b"etag", b"y")]) == [(b"etag", b"y")]
+    assert answer_headers([told, length]) == []
+
+
+@pytest.mark.parametrize("encoding", [b"identity", b"br", b"zstd", b"gzip, br"])
+def test_a_compression_that_was_not_undone_is_told(encoding: bytes) -> None:
+    headers = [(b"content-length", b"5"), (b"content-encoding", encoding)]
+    assert answer_headers(headers) == headers
+    assert answer_headers(headers[:1]) == headers[:1]
 
 
 @pytest.mark.parametrize(

@@ -76,24 +76,34 @@ class GeminiReader:
         """Token counts seen so far."""
         return usage_event(self._counts) if self._counts else Usage()
 
-    def feed(self, payload: bytes) -> list[Event]:
-        """Read one event of a stream, or the body of a whole reply; after a failure nothing more comes."""
-        if self.failed:
-            return []
-        try:
-            return self._read(payload)
-        except UNREADABLE:
-            return self._fail(UpstreamError("The upstream answered with something that is not a Gemini reply."))
+    def feed(self, *payloads: bytes) -> list[Event]:
+        """Read the events that one read of a stream held, or the body of a whole reply.
 
-    def _fail(self, error: GemgateError) -> list[Event]:
-        self.failed = True
-        return [Failure(error)]
-
-    def _read(self, payload: bytes) -> list[Event]:
-        response = decode(payload)
-        if response.error is not UNSET:
-            return self._fail(reply_error(payload))
+        After a failure nothing more comes.
+        """
         events: list[Event] = []
+        for payload in payloads:
+            if self.failed:
+                break
+            try:
+                self._read(payload, events)
+            except UNREADABLE:
+                error = UpstreamError("The upstream answered with something that is not a Gemini reply.")
+                self._fail(error, events)
+        return events
+
+    def _fail(self, error: GemgateError, events: list[Event]) -> None:
+        self.failed = True
+        events.append(Failure(error))
+
+    def _read(self, payload: bytes, events: list[Event]) -> None:
+        try:
+            response = wire.decode_response(payload)
+        except msgspec.ValidationError:
+            response = _decode_leniently(payload)
+        if response.error is not UNSET:
+            self._fail(reply_error(payload), events)
+            return
         if not self._started:
             self._started = True
             events.append(ResponseStart(response.response_id, response.model_version, _reply_extras(response)))
@@ -107,7 +117,6 @@ class GeminiReader:
             if choice is None:
                 choice = self._choices[candidate.index] = _Choice(candidate.index, self._names)
             choice.feed(candidate, events, payload, position)
-        return events
 
     def end(self) -> list[Event]:
         """Close the reply; one that has no finish reason broke off."""
@@ -242,12 +251,9 @@ class _Choice:
         return Finish(self._index, reason, detail, self.finish_message, vendor)
 
 
-def decode(payload: bytes) -> wire.Response:
-    """Decode a reply; nulls count as absent, and an error in a one-element array is unwrapped (notes §2.7)."""
-    try:
-        return wire.decode_response(payload)
-    except msgspec.ValidationError:
-        return wire.decode_response(_plain(payload))
+def _decode_leniently(payload: bytes) -> wire.Response:
+    """Decode a reply whose nulls count as absent, or an error in a one-element array (notes §2.7)."""
+    return wire.decode_response(_plain(payload))
 
 
 def _plain(payload: bytes) -> bytes:

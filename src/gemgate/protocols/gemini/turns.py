@@ -9,7 +9,7 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from gemgate.hub.parts import Message, Opaque, Part, Signature, Text, Thought, ToolCall, ToolResult
+from gemgate.hub.parts import Message, Opaque, Part, Role, Signature, Text, Thought, ToolCall, ToolResult
 
 MISSING_RESULT = '{"error":"no result"}'
 OPENING = Message("user", (Text("."),))
@@ -25,6 +25,8 @@ def shaped(messages: Sequence[Message], *, prefill: bool, signatures: bool) -> l
     `prefill`: the last turn may be the model's. `signatures`: calls of the current turn need one, and the first call of
     a step that has none gets the dummy.
     """
+    if _is_plain(messages):
+        return [*messages] if prefill or messages[-1].role == "user" else [*messages, CONTINUE]
     turns: list[Message] = []
     pending: tuple[ToolCall, ...] = ()
     filled = (Message(message.role, parts) for message in messages if (parts := _filled(message)))
@@ -42,6 +44,19 @@ def shaped(messages: Sequence[Message], *, prefill: bool, signatures: bool) -> l
     elif turns and turns[-1].role == "model" and not prefill:
         turns.append(CONTINUE)
     return _signed(turns) if signatures else turns
+
+
+def _is_plain(messages: Sequence[Message]) -> bool:
+    """Whether this is text alone, with the user first and in turn, so that there is nothing to repair."""
+    expected: Role = "user"
+    for message in messages:
+        if message.role != expected or not message.parts:
+            return False
+        for part in message.parts:
+            if type(part) is not Text or not part.text:
+                return False
+        expected = "model" if expected == "user" else "user"
+    return bool(messages)
 
 
 def _filled(message: Message) -> tuple[Part, ...]:

@@ -109,7 +109,7 @@ def inbound(body: bytes | memoryview) -> Parsed:
         members = wire.decode_members(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
-    dropped = _unknown(members)
+    dropped = [*_unknown(members), *_unknown_extras(members)]
     extension, google_path = _google(request)
     reasoning = _reasoning(request, extension)
     limit_field = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
@@ -157,6 +157,16 @@ def _unknown(members: dict[str, Raw]) -> list[Dropped]:
             raise InvalidRequest(REFUSED[name], param=name, code="unsupported_parameter")
         dropped.append(Dropped(name, "nothing upstream corresponds to it"))
     return dropped
+
+
+def _unknown_extras(members: dict[str, Raw]) -> list[Dropped]:
+    """Record what `extra_body` holds beside `google`."""
+    extras: dict[str, Raw] = wire.decode_extras(members.get("extra_body", b"null")) or {}
+    return [
+        Dropped(f"extra_body.{name}", "nothing upstream corresponds to it")
+        for name, raw in extras.items()
+        if name != "google" and bytes(raw) not in EMPTY_VALUES
+    ]
 
 
 def _google(request: wire.Request) -> tuple[wire.GoogleExtension, str]:

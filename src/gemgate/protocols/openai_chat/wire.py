@@ -160,3 +160,4 @@ class Request(Struct):
 
 decode = json.Decoder(Request, strict=False).decode
 decode_members = json.Decoder(dict[str, Raw]).decode
+decode_extras = json.Decoder(dict[str, Raw] | None).decode

@@ -120,7 +120,10 @@ def load(path: Path, *, context_tokens: int, concurrency: int) -> Model:
             f"llama.cpp could not load the embedded model from {path}; is it a whole GGUF file? "
             f"Correct the setting, or: {SET_A_KEY}"
         ) from None
-    return Model(server, secret, folder)
+    model = Model(server, secret, folder)
+    # One token, so that the library's own loop is running: taking the model down before that can block for ever.
+    model.generate({"messages": [{"role": "user", "content": "."}], "max_tokens": 1}, lambda chunk: False)
+    return model
 
 
 def _read_through(path: Path) -> None:

@@ -43,9 +43,7 @@ class GeminiReply:
         parser, reader, response = SseParser(), self._reader, self._response
         try:
             while chunk := await response.read():
-                events: list[Event] = []
-                for payload in parser.feed(chunk):
-                    events += reader.feed(payload)
+                events = reader.feed(*parser.feed(chunk))
                 if response.exhausted or reader.failed:
                     # Its end came with it: one batch, and one write to the client, less.
                     break
@@ -53,8 +51,7 @@ class GeminiReply:
                     yield events
             else:
                 events = []
-            for payload in parser.end():
-                events += reader.feed(payload)
+            events += reader.feed(*parser.end())
         except (NetworkError, EventTooLarge) as fault:
             yield [*_counted(reader), Failure(_error(fault))]
             return
