@@ -162,6 +162,12 @@ async def test_a_head_that_dawdles_is_refused(served: Served, monkeypatch: pytes
     assert said.startswith(b"HTTP/1.1 200 OK") is (start.count(b"HTTP/1.1") == 1 and b"\r\n\r\n" in start)
 
 
+async def test_a_later_head_has_its_time_too(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.1)
+    said = await served.asked(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n", b"GET / HTTP/1.1\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK") and said.count(b"HTTP/1.1 408 ") == 1
+
+
 async def test_bodies_and_idle_connections_have_other_limits(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEAD_SECONDS", 0.1)
     monkeypatch.setattr(module, "MAX_HEAD_BYTES", 4096)

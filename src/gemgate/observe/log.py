@@ -76,9 +76,9 @@ def _facts(exchange: Exchange, seconds: float, *, gone: bool) -> dict[str, objec
     if exchange.caller is not None:
         facts["caller"] = exchange.caller.id
     if exchange.asked_model:
-        facts["model"] = exchange.asked_model
+        facts["model"] = exchange.asked_model[:200]
         if exchange.sent_model != exchange.asked_model:
-            facts["sent_model"] = exchange.sent_model
+            facts["sent_model"] = exchange.sent_model[:200]
     if exchange.usage is not None:
         facts["input_tokens"] = exchange.usage.input_tokens
         facts["output_tokens"] = exchange.usage.output_tokens + exchange.usage.thought_tokens

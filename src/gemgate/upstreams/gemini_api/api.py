@@ -1,5 +1,6 @@
 """The Gemini API as an upstream."""
 
+import re
 from collections.abc import Sequence
 from mmap import mmap
 from typing import Protocol
@@ -24,6 +25,7 @@ from gemgate.upstreams.gemini_api.classify import broken, refusal
 from gemgate.upstreams.gemini_api.headers import answer_headers, query_without_key, request_headers
 from gemgate.upstreams.gemini_api.reply import GeminiReply
 
+MODEL_NAME = re.compile(r"[^/?#%\\\x00-\x1f]{1,200}")
 NAME_SAFE = "-._~"
 """A model's name is one segment of a path, whatever a client puts there."""
 MAX_ERROR_BYTES = 1024 * 1024
@@ -165,8 +167,8 @@ class GeminiApi:
         return version if version == "v1alpha" else self._version
 
     def _model_path(self, version: str, model: str) -> str:
-        if model in (".", ".."):
-            raise ModelNotFound("There is no such model.")
+        if not MODEL_NAME.fullmatch(model) or model.strip(".") == "":
+            raise ModelNotFound(f"There is no model {model[:80]!r}: a name is no path, and has 200 characters at most.")
         return f"/{version}/models/{quote(model, safe=NAME_SAFE)}"
 
     def _is_own(self, url: str) -> bool:
