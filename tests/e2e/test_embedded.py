@@ -147,10 +147,10 @@ class Animal(pydantic.BaseModel):
 
 def test_json(client: openai.OpenAI, google: genai.Client) -> None:
     messages: Any = [{"role": "user", "content": "Describe a dog."}]
-    made = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Animal, max_tokens=80)
+    made = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Animal, max_tokens=400, seed=1)
     assert isinstance(made.choices[0].message.parsed, Animal)
     config = types.GenerateContentConfig(
-        response_mime_type="application/json", response_schema=Animal, max_output_tokens=80
+        response_mime_type="application/json", response_schema=Animal, max_output_tokens=400, seed=1
     )
     found = google.models.generate_content(model=MODEL, contents="Describe a dog.", config=config)
     assert isinstance(found.parsed, Animal)

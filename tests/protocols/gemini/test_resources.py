@@ -120,7 +120,7 @@ def test_a_name_is_seen_however_it_is_spelled(said: str) -> None:
     "name",
     [
         "batches/b",
-        pytest.param("corpora/c", marks=pytest.mark.xfail(reason="the quick look is for `s/`", strict=False)),
+        "corpora/c",
         "credentials/c",
         "environments/e",
         "tunedModels/t",

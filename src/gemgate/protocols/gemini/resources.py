@@ -47,6 +47,9 @@ PREVIOUS = re.compile(rb'"previous_?[iI]nteraction_?[iI]d"\s*:\s*"([\w.-]{1,200}
 ESCAPED = re.compile(rb"\\(?:/|u00[2-7])")
 """Spellings of plain characters that would hide a name."""
 
+MARKS = (b"s/", b"corpora/", b"nteraction")
+"""Without any of these there is no reference: nearly every request is done after looking for them."""
+
 LEFT_BEHIND = re.compile(rb'"(?:uri|responsesFile|fileUri|fileName)"\s*:\s*"(?:https?://[^"\s\\]*/)?(files/[\w-]+)')
 
 
@@ -78,7 +81,7 @@ def references(body: bytes | mmap) -> list[str]:
             text = json.encode(json.decode(memoryview(body)))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return []  # the upstream will refuse it
-    if text.find(b"s/") < 0 and text.find(b"nteraction") < 0:
+    if all(text.find(mark) < 0 for mark in MARKS):
         return []
     names = [found[1].decode() for found in REFERENCE.finditer(text)]
     names += (f"interactions/{found[1].decode()}" for found in PREVIOUS.finditer(text))
