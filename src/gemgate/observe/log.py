@@ -79,9 +79,10 @@ def _facts(exchange: Exchange, seconds: float, *, gone: bool) -> dict[str, objec
         facts["model"] = exchange.asked_model[:200]
         if exchange.sent_model != exchange.asked_model:
             facts["sent_model"] = exchange.sent_model[:200]
-    if exchange.usage is not None:
-        facts["input_tokens"] = exchange.usage.input_tokens
-        facts["output_tokens"] = exchange.usage.output_tokens + exchange.usage.thought_tokens
+    usage = exchange.count_usage() if exchange.count_usage is not None else exchange.usage
+    if usage is not None:
+        facts["input_tokens"] = usage.input_tokens
+        facts["output_tokens"] = usage.output_tokens + usage.thought_tokens
     if exchange.dropped:
         facts["dropped"] = [item.path for item in exchange.dropped]
     return facts

@@ -28,13 +28,14 @@ async def read_body(exchange: Exchange, limit_bytes: int) -> bytes | mmap.mmap:
     if (stated_length(exchange) or 0) > limit_bytes:
         raise _too_large(limit_bytes)
     _refuse_compression(exchange)
+    # How long a client may be silent is watched by the connection (`server/protocol.py`); most bodies are here already.
+    message = await exchange.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if not message.get("more_body"):
+        return message.get("body", b"")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            message = await exchange.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            if not message.get("more_body"):
-                return message.get("body", b"")
             return await _gathered(exchange, message.get("body", b""), limit_bytes)
     except TimeoutError as error:
         raise InvalidRequest(f"The request body took longer than {BODY_SECONDS:g} seconds.") from error

@@ -16,6 +16,9 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 RenderError = Callable[[GemgateError], tuple[int, bytes]]
 
+WriteAtOnce = Callable[[int, Headers, bytes], bool]
+"""Writes a whole answer, if the connection can take it right now."""
+
 MAX_DROPPED_BYTES = 1024
 JSON = b"application/json"
 
@@ -54,11 +57,14 @@ class Exchange:
     """One request under way, and what its answer's headers will tell."""
 
     __slots__ = (
+        "_by_name",
         "_send",
         "asked_model",
+        "at_once",
         "attempts",
         "caller",
         "cors",
+        "count_usage",
         "dropped",
         "ended",
         "headers",
@@ -93,11 +99,13 @@ class Exchange:
         self.path = path
         self.query = query
         self.headers = headers
+        self._by_name = dict(headers)
         self.receive = receive
         self._send = send
         self.request_id = request_id
         self.request_id_headers: tuple[bytes, ...] = (b"x-request-id",)
         self.leaving: Leaving | None = None
+        self.at_once: WriteAtOnce | None = None
         self.cors: Headers = []
         self.strict = False
         self.render_error: RenderError | None = None
@@ -108,19 +116,22 @@ class Exchange:
         self.sent_model = ""
         self.dropped: list[Dropped] = []
         self.usage: Usage | None = None
+        self.count_usage: Callable[[], Usage | None] | None = None
+        """Finds the usage of a relayed answer, for who wants to know."""
         self.status = 0
         self.started = False
         self.ended = False
 
     def header(self, name: bytes) -> bytes:
         """Give a request header by its lower-case name, empty if absent."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
+        return self._by_name.get(name, b"")
 
     async def start(self, status: int, content_type: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """Send the head of the answer."""
+        headers = self._head(status, content_type, more)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _head(self, status: int, content_type: bytes, more: Sequence[tuple[bytes, bytes]]) -> Headers:
         self.started = True
         self.status = status
         headers: Headers = [(b"content-type", content_type)] if content_type else []
@@ -133,7 +144,7 @@ class Exchange:
             headers.append((b"x-gemgate-dropped", dropped_header(self.dropped)))
         headers += self.cors
         headers += more
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        return headers
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
         """Send a piece of the body, waiting until the client takes it."""
@@ -145,7 +156,11 @@ class Exchange:
         self, status: int, body: bytes, content_type: bytes = JSON, more: Sequence[tuple[bytes, bytes]] = ()
     ) -> None:
         """Send a whole answer."""
-        await self.start(status, content_type, [(b"content-length", b"%d" % len(body)), *more])
+        headers = self._head(status, content_type, [(b"content-length", b"%d" % len(body)), *more])
+        if self.at_once is not None and self.method != "HEAD" and self.at_once(status, headers, body):
+            self.ended = True
+            return
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send(b"" if self.method == "HEAD" else body, more=False)
 
     async def fail(self, error: GemgateError) -> None:

@@ -158,6 +158,11 @@ async def pass_on(
         headers = [*upstream.answer_headers(response.headers), *more]
         if content_type.startswith(EVENT_STREAM):
             headers += STREAM_HEADERS
+        if response.exhausted and exchange.method != "HEAD":
+            peek.feed(chunk)
+            told = [(name, value) for name, value in headers if name != b"content-length"]
+            await exchange.answer(response.status, chunk, content_type, told)
+            return
         await exchange.start(response.status, content_type, headers)
         while chunk:
             peek.feed(chunk)
@@ -172,7 +177,7 @@ async def pass_on(
             raise error from fault
         await _break_off(exchange, error, content_type)
     finally:
-        exchange.usage = peek.usage()
+        exchange.count_usage = peek.usage
         await response.aclose()
 
 

@@ -18,7 +18,7 @@ from gemgate.pipeline.exchange import ClientGone, Cors, Exchange, Headers, Recei
 from gemgate.protocols.anthropic import errors as anthropic_errors
 from gemgate.protocols.gemini import errors as gemini_errors
 from gemgate.protocols.openai_chat import errors as openai_errors
-from gemgate.server.protocol import LEAVING
+from gemgate.server.protocol import AT_ONCE, LEAVING
 from gemgate.server.routes import Dialect, Route, dialect, find, normal
 from gemgate.surfaces.gemini import GeminiSurface
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath
@@ -97,7 +97,7 @@ class Endpoint:
         """Answer one request; whatever happens, the client gets an answer in its own format."""
         headers: Headers = scope["headers"]
         path = normal(scope["path"])
-        names = frozenset(name for name, _ in headers)
+        names = frozenset([name for name, _ in headers])
         spoken = dialect(path, names, scope["query_string"])
         exchange = self._exchange(scope, path, spoken, receive, send)
         began = monotonic()
@@ -132,6 +132,7 @@ class Endpoint:
         )
         exchange.render_error = RENDERERS[spoken]
         exchange.leaving = scope.get(LEAVING)
+        exchange.at_once = scope.get(AT_ONCE)
         exchange.cors = self._cors.headers(exchange.header(b"origin"))
         exchange.strict = self._limits.strict or exchange.header(b"x-gemgate-strict") == b"1"
         if spoken == "anthropic":

@@ -1,22 +1,26 @@
 """uvicorn's protocol, with what the hot path and a public address want.
 
 The head of an answer and what follows it go out in one write: a write to a socket is the dearest thing that happens to
-a small request. A lost connection is told at once, without a task for each request that waits for it. And the head of a
-request has a limit of size and time, which uvicorn does not set.
+a small request. A lost connection is told at once, without a task for each request that waits for it. And requests that
+are not complete have limits of size and time, which uvicorn does not set.
 """
 
 import asyncio
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from gemgate.pipeline.exchange import Leaving
+from gemgate.pipeline.exchange import Headers, Leaving
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+BODY_SILENCE_SECONDS = 60.0
 
 LEAVING = "gemgate.leaving"
 """Where a scope holds the connection's `Leaving`."""
+AT_ONCE = "gemgate.at_once"
+"""Where a scope holds what writes a whole answer."""
 
 
 class HeadJoiner:
@@ -43,6 +47,10 @@ class HeadJoiner:
         else:
             self._write(data)
 
+    def write_through(self, data: bytes) -> None:
+        """Write a whole answer."""
+        self._write(data)
+
     def end(self) -> None:
         """The answer is over: write what is held, and expect another head."""
         self._in_body = False
@@ -67,33 +75,87 @@ class JoinedHttpProtocol(HttpToolsProtocol):
         super().connection_made(joiner)
         self._in_head = True
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        self._heard = 0.0
+        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        self._body_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; a head that is not complete with it has limits."""
+        """Parse what came; a request that is not complete with it has limits."""
+        was_in_head = self._in_head
         super().data_received(data)
         if self._in_head:
-            self._head_bytes += len(data)
+            self._head_bytes += len(data) if was_in_head else 0
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(b"431 Request Header Fields Too Large")
             elif self._head_timer is None:
-                self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+                self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
         elif self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        if self._awaits_body:
+            self._heard = self.loop.time()
+            if self._body_timer is None:
+                self._body_timer = self.loop.call_later(BODY_SILENCE_SECONDS, self._body_is_late)
 
     def on_headers_complete(self) -> None:
-        """The head is whole: the rest has limits of its own."""
+        """The head is whole: what follows has limits of its own, and the answer may be written at once."""
         self._in_head = False
         super().on_headers_complete()
+        scope: Any = self.scope
+        scope[AT_ONCE] = partial(self._write_at_once, self.cycle)
 
-    def _too_slow(self) -> None:
-        self._refuse(b"408 Request Timeout")
+    def _write_at_once(self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
+        """Do what two ASGI messages would: our own headers need no looking over, and one write is enough."""
+        if cycle.disconnected or cycle.response_started or self.flow.write_paused:
+            return False
+        lines = [STATUS_LINE[status]]
+        for name, value in cycle.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        self._joiner.write_through(b"".join(lines))
+        cycle.waiting_for_100_continue = False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
+
+    @property
+    def _awaits_body(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # before the first request there is none
+        return cycle is not None and cycle.more_body and not cycle.response_complete
+
+    def _body_is_late(self) -> None:
+        """Hang up on a client that stops in the middle of its body, unless it is we who do not read."""
+        self._body_timer = None
+        if not self._awaits_body:
+            return
+        if self.flow.read_paused or self.loop.time() - self._heard < BODY_SILENCE_SECONDS:
+            self._body_timer = self.loop.call_later(BODY_SILENCE_SECONDS, self._body_is_late)
+        else:
+            self.transport.close()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._answering:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        else:
+            self._refuse(b"408 Request Timeout")
+
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is under way, which no refusal of the next request may break into."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # before the first request there is none
+        return cycle is not None and not cycle.response_complete
 
     def _refuse(self, status: bytes) -> None:
         self._in_head = False
         if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            if not self._answering:
+                self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
             self.transport.close()
 
     def on_message_begin(self) -> None:
@@ -106,8 +168,9 @@ class JoinedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever is answering."""
-        if self._head_timer is not None:
-            self._head_timer.cancel()
+        for timer in (self._head_timer, self._body_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
         if self._leaving.callback is not None:
             self._leaving.callback()

@@ -1,6 +1,7 @@
 """Every path that this server answers, in one table."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
     "/v1": ("home", ("GET", "HEAD")),
 }
 OPENAI_MODEL = re.compile(rf"(?:{'|'.join(OPENAI_BASES)})/models/(.+)")
+
+REMEMBERED_ROUTES = 1024
 
 NATIVE = re.compile(r"(/upload|/download|)/(v1|v1beta|v1alpha)/(.+)")
 NATIVE_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -76,6 +79,7 @@ def normal(path: str) -> str:
     return path
 
 
+@lru_cache(maxsize=REMEMBERED_ROUTES)
 def find(method: str, path: str, dialect: Dialect) -> Route:
     """Find where a normal path leads; raises `NotFound` or `MethodNotAllowed`."""
     exact = EXACT.get(path)

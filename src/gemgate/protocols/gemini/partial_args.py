@@ -35,7 +35,7 @@ class Assembly:
     def add(self, raw: bytes) -> None:
         """Put the pieces of a `partialArgs` array where they belong; malformed paths are passed over."""
         for piece in json.decode(raw, type=list[PartialArg]):
-            steps = [name or quoted or int(index) for name, index, quoted in STEP.findall(piece.json_path)]
+            steps = [int(index) if index else name or quoted for name, index, quoted in STEP.findall(piece.json_path)]
             if steps and all(isinstance(step, str) or step <= MAX_INDEX for step in steps):
                 _put(self._root, steps, piece)
 
