@@ -5,7 +5,8 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from gemgate import __version__
@@ -33,6 +34,7 @@ from gemgate.upstreams.embedded.upstream import EmbeddedUpstream
 from gemgate.upstreams.gemini_api.api import GeminiApi
 
 DATABASE = "gemgate.sqlite3"
+DAY_SECONDS = 24 * 3600
 
 
 class State:
@@ -56,8 +58,13 @@ def new_id() -> str:
     return f"{_ids.getrandbits(96):024x}"
 
 
+@lru_cache(maxsize=1)
+def _date(days: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=days)
+
+
 def _clock() -> Clock:
-    return Clock(time.time, lambda: datetime.now(UTC).date(), new_id)
+    return Clock(time.time, lambda: _date(int(time.time() // DAY_SECONDS)), new_id)
 
 
 def _gemini(settings: Settings, state: State) -> Application:

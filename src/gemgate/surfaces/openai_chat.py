@@ -15,4 +15,4 @@ class ChatSurface:
 
     async def complete(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Answer one request."""
-        await self._handler.generate(exchange, inbound(memoryview(body)))
+        await self._handler.generate(exchange, inbound(body if isinstance(body, bytes) else memoryview(body)))

@@ -37,6 +37,7 @@ BUILT_INS = {
     "maps": "google_maps",
 }
 EMPTY = Raw(b"{}")
+NO_CONFIG = wire.GenerationConfig()
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 MAX_NAME = 64
@@ -57,7 +58,8 @@ def outbound(call: Generate, abilities: Abilities) -> Rendered:
         safety_settings=SAFETY_OFF,
         generation_config=_config(call, abilities, dropped, json_mode=not hint),
     )
-    _tools(request, call, abilities, names, dropped)
+    if call.tools:
+        _tools(request, call, abilities, names, dropped)
     body = wire.encoder.encode(request)
     if call.vendor is not None and call.vendor.format == FORMAT:
         try:
@@ -152,7 +154,7 @@ def _config(
     if settings.budget is not None or settings.level is not None or settings.include_thoughts is not None:
         level = settings.level.upper() if settings.level else None
         config.thinking_config = wire.ThinkingConfig(settings.include_thoughts, settings.budget, level)
-    return config if config != wire.GenerationConfig() else None
+    return config if config != NO_CONFIG else None
 
 
 def _sampling(config: wire.GenerationConfig, sampling: Sampling, abilities: Abilities, dropped: list[Dropped]) -> None:
