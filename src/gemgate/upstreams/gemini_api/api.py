@@ -74,7 +74,8 @@ class GeminiApi:
         self._version = version
 
     def prepare(self, call: Generate, target: Target) -> PreparedCall:
-        """Render a call for the target's model."""
+        """Render a call for the target's model; raises `ModelNotFound` for a name that cannot be one."""
+        self._model_path(self._version, target.model)
         return PreparedCall(outbound(call, target.abilities), call.stream)
 
     async def generate(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> GeminiReply:
