@@ -32,9 +32,12 @@ from gemgate.surfaces.openai_chat import ChatSurface
 from gemgate.upstreams.embedded.advice import SET_A_KEY
 from gemgate.upstreams.embedded.upstream import EmbeddedUpstream
 from gemgate.upstreams.gemini_api.api import GeminiApi
+from gemgate.upstreams.refusal import UpstreamRefusal
 
 DATABASE = "gemgate.sqlite3"
 DAY_SECONDS = 24 * 3600
+LISTS = "lists of models"
+"""What keys rest from when a list fails; no model has such a name."""
 
 
 class State:
@@ -78,10 +81,17 @@ def _gemini(settings: Settings, state: State) -> Application:
     handler = _handler(settings, api, pool, catalog, clock)
 
     async def list_models() -> list[ModelInfo]:
-        lease = pool.take("")
-        if lease is None:
-            raise Unavailable("Every upstream key rests for now.")
-        return await api.list_models(lease)
+        tried: set[str] = set()
+        while (lease := pool.take(LISTS, but_not=tried)) is not None:
+            tried.add(lease.id)
+            try:
+                models = await api.list_models(lease)
+            except UpstreamRefusal as refusal:
+                pool.failed(lease, LISTS, refusal.trouble)
+            else:
+                pool.worked(lease, LISTS)
+                return models
+        raise Unavailable("No upstream key can list the models right now.")
 
     surfaces = Surfaces(
         chat=ChatSurface(handler),

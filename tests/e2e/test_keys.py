@@ -226,3 +226,18 @@ async def test_chat_and_native_share_the_keys_state(bed: Bed) -> None:
     for _ in range(4):
         assert (await bed.chat(model="gemini-shared")).status == 200
     assert "A" not in _keys(bed)
+
+
+async def test_a_bad_key_does_not_hide_the_models() -> None:
+    with running_bed(keys="bad1,A") as bed:
+        listed = await bed.ask("GET", "/v1/models")
+        assert "gemini-2.5-flash" in {one["id"] for one in listed.json["data"]}
+        assert [request.key for request in bed.up.requests] == ["bad1", "A"]
+
+
+@pytest.mark.parametrize("missing", ["model", "messages"])
+async def test_what_is_missing_is_named(bed: Bed, missing: str) -> None:
+    body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "hi"}]}
+    del body[missing]
+    answer = await bed.ask("POST", "/v1/chat/completions", body)
+    assert (answer.status, answer.error["param"]) == (400, missing)

@@ -186,7 +186,7 @@ def test_what_extra_body_holds_beside_google_is_recorded() -> None:
     [
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
-        ({"messages": [{"content": "hi"}]}, "messages.0"),
+        ({"messages": [{"content": "hi"}]}, "messages.0.role"),
         ({"messages": [HI, {"role": "wizard", "content": "hi"}]}, "messages.1.role"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "messages.0.content.0"),
@@ -209,7 +209,7 @@ def test_what_extra_body_holds_beside_google_is_recorded() -> None:
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
-        ({"response_format": {}}, "response_format"),
+        ({"response_format": {}}, "response_format.type"),
         ({"extra_body": {"google": {"thinking_config": {"thinking_budget": "x"}}}}, None),
         ({"extra_body": {"google": {"unknown": 1}}}, "extra_body.google.unknown"),
         ({"google": 5}, "google"),

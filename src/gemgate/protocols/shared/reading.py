@@ -6,6 +6,7 @@ import msgspec
 
 from gemgate.errors import InvalidRequest
 
+MISSING = re.compile(r"missing required field `(\w+)`")
 WHERE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 
 
@@ -19,6 +20,9 @@ def unreadable(error: Exception) -> InvalidRequest:
     found = WHERE.search(text)
     path = dotted(found[1]) if found else ""
     message = WHERE.sub("", text)
+    if missing := MISSING.search(message):
+        path = f"{path}.{missing[1]}".lstrip(".")
+        return InvalidRequest(f"The request names no {missing[1]}; it is required.", param=path)
     if not path:
         return InvalidRequest(f"The request body must be a JSON object: {message}.")
     return InvalidRequest(f"Wrong type for {path}: {message}.", param=path)
