@@ -21,7 +21,7 @@ from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.fit import fitted, in_client_terms, in_client_words, refuse_drops
 from gemgate.pipeline.heartbeat import Heartbeat
 from gemgate.pipeline.unsigned import unsigned
-from gemgate.upstreams.base import Prepared, Reply, Upstream
+from gemgate.upstreams.base import Prepared, Upstream
 from gemgate.upstreams.refusal import UpstreamRefusal
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Handler:
         assert isinstance(call, Generate)
         target = self._route(exchange, call.model)
         writer = parsed.write(self._identity(target))
-        work = _Work(self._upstream.generate, parsed, call)
+        work = _Work(self._begin, parsed, call)
         try:
             if call.stream:
                 await self._streamed(exchange, work, target, writer)
@@ -131,14 +131,11 @@ class Handler:
             refuse_drops(exchange.dropped)
         return prepared
 
-    async def _answer(self, exchange: Exchange, work: "_Work[Reply]", target: Target) -> Answer:
-        async def ask(prepared: Prepared, to: Target, lease: Lease | None) -> Answer:
-            return await begin(await work.ask(prepared, to, lease))
+    async def _begin(self, prepared: Prepared, target: Target, lease: Lease | None) -> Answer:
+        return await begin(await self._upstream.generate(prepared, target, lease))
 
-        return await self._done(exchange, _Work(ask, work.parsed, work.call), target)
-
-    async def _whole(self, exchange: Exchange, work: "_Work[Reply]", target: Target, writer: Writer) -> None:
-        answer = await self._answer(exchange, work, target)
+    async def _whole(self, exchange: Exchange, work: "_Work[Answer]", target: Target, writer: Writer) -> None:
+        answer = await self._done(exchange, work, target)
         try:
             events = answer.first
             async for batch in answer.rest():
@@ -148,7 +145,7 @@ class Handler:
         _remember_usage(exchange, events)
         await exchange.answer(200, writer.whole(events))
 
-    async def _streamed(self, exchange: Exchange, work: "_Work[Reply]", target: Target, writer: Writer) -> None:
+    async def _streamed(self, exchange: Exchange, work: "_Work[Answer]", target: Target, writer: Writer) -> None:
         async def beat() -> None:
             if not exchange.started:
                 await exchange.start(200, writer.content_type, STREAM_HEADERS)
@@ -157,7 +154,7 @@ class Handler:
         heartbeat = Heartbeat(self._keepalive_seconds, beat)
         answer: Answer | None = None
         try:
-            answer = await self._answer(exchange, work, target)
+            answer = await self._done(exchange, work, target)
             await _send_batch(exchange, writer, answer.first)
             async for batch in answer.rest():
                 heartbeat.touch()

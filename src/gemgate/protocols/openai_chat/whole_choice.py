@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import assert_never
 
-from gemgate.hub.fold import Choice
+from gemgate.hub.fold import Choice, citations_of
 from gemgate.hub.parts import Code, CodeResult, Media, Opaque, Part, Signature, Text, Thought, ToolCall, ToolResult
 from gemgate.protocols.openai_chat.objects import (
     annotation,
@@ -28,7 +28,7 @@ def whole_choice(choice: Choice, new_id: Callable[[], str]) -> dict[str, object]
     made = message.object()
     if reason == "content_filter" and not message.said:
         made["refusal"] = refusal(choice.finish)
-    citations = dict.fromkeys(citation for group in choice.citations for citation in group.citations)
+    citations = dict.fromkeys(citations_of(choice))
     if citations:
         made["annotations"] = [annotation(citation, message.track) for citation in citations]
     return {"index": choice.index, "message": made, "logprobs": None, "finish_reason": reason}

@@ -46,9 +46,10 @@ class RelayedHead(Protocol):
 
 
 class PreparedCall(Struct, frozen=True):
-    """A rendered request and how its answer shall come."""
+    """A rendered request, where it goes (`path` lacks the method) and how its answer shall come."""
 
     rendered: Rendered
+    path: str
     stream: bool
 
     @property
@@ -75,14 +76,14 @@ class GeminiApi:
 
     def prepare(self, call: Generate, target: Target) -> PreparedCall:
         """Render a call for the target's model; raises `ModelNotFound` for a name that cannot be one."""
-        self._model_path(self._version, target.model)
-        return PreparedCall(outbound(call, target.abilities), call.stream)
+        path = self._model_path(self._version, target.model)
+        return PreparedCall(outbound(call, target.abilities), path, call.stream)
 
     async def generate(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> GeminiReply:
         """Ask for an answer."""
         assert lease is not None
         method = "streamGenerateContent?alt=sse" if prepared.stream else "generateContent"
-        path = f"{self._model_path(self._version, target.model)}:{method}"
+        path = f"{prepared.path}:{method}"
         response = await self._send("POST", path, JSON_HEADERS, lease, b"".join(prepared.rendered.body))
         return GeminiReply(response, prepared.rendered.names, stream=prepared.stream)
 
@@ -90,8 +91,7 @@ class GeminiApi:
         """Ask how long a prompt is."""
         assert lease is not None
         body = count_tokens(prepared.rendered, target.model)
-        path = f"{self._model_path(self._version, target.model)}:countTokens"
-        response = await self._send("POST", path, JSON_HEADERS, lease, body)
+        response = await self._send("POST", f"{prepared.path}:countTokens", JSON_HEADERS, lease, body)
         try:
             return json.decode(await response.read_all(MAX_ERROR_BYTES), type=_Count, strict=False).total
         except (NetworkError, MsgspecError) as fault:
@@ -102,7 +102,7 @@ class GeminiApi:
         models: list[ModelInfo] = []
         token = ""
         for _ in range(MAX_PAGES):
-            query = "?pageSize=1000" + (f"&pageToken={token}" if token else "")
+            query = "?pageSize=1000" + (f"&pageToken={quote(token, safe=NAME_SAFE)}" if token else "")
             response = await self._send("GET", f"/{self._version}/models{query}", (), lease)
             try:
                 page, token = read_models(await response.read_all(MAX_LIST_BYTES))
