@@ -11,6 +11,7 @@
     ├── TooLarge                413  the body exceeds a limit
     ├── RateLimited             429  the upstream's quota is used up, or the caller's own
     ├── UpstreamError           500, 502  the upstream failed or answered with something unreadable
+    │   └── BrokenAnswer        502  the model broke off before it said anything; asking again may help
     ├── Unsupported             501  this server, as it is set up, cannot do that
     ├── Unavailable             503  busy, starting, draining, or no usable upstream key
     ├── Timeout                 504  the upstream took too long
@@ -127,6 +128,12 @@ class UpstreamError(GemgateError):
     ) -> None:
         super().__init__(message, code=code, retry_after_seconds=retry_after_seconds)
         self.status = status
+
+
+class BrokenAnswer(UpstreamError):
+    """The model broke off its answer before it said anything."""
+
+    code = "broken_answer"
 
 
 class Unsupported(GemgateError):

@@ -37,6 +37,12 @@ class Abilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """the last message may be the model's own"""
     builtins_with_functions: bool = False
     json_with_tools: bool = False
+    json_schema: bool = True
+    """takes schemas as JSON Schema, not only in its own dialect"""
+    urls: bool = True
+    """fetches media by address itself"""
+    detail_per_part: bool = False
+    """takes the detail of each image or video by itself, not one for all"""
     media_in_results: bool = False
     """images in a function's result"""
     signatures: bool = False

@@ -47,11 +47,12 @@ class Output(Struct, frozen=True, kw_only=True):
 
 
 class Function(Struct, frozen=True, kw_only=True):
-    """A function that the client can run; `parameters` is a JSON Schema of an object."""
+    """A function that the client can run; `parameters` is a JSON Schema of an object, `strict` binds calls to it."""
 
     name: str
     description: str = ""
     parameters: JsonText | None = None
+    strict: bool = False
     vendor: Vendor | None = None
 
 
@@ -81,7 +82,8 @@ class ToolChoice(Struct, frozen=True):
 class Generate(Struct, frozen=True, kw_only=True):
     """A request for an answer.
 
-    `vendor` is merged into the request last, by the codec of its format alone.
+    `parallel_calls` is whether a reply may call more than one function. `vendor` is merged into the request last, by
+    the codec of its format alone.
     """
 
     model: str
@@ -92,6 +94,7 @@ class Generate(Struct, frozen=True, kw_only=True):
     output: Output = Output()
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
+    parallel_calls: bool = True
     stream: bool = False
     vendor: Vendor | None = None
 

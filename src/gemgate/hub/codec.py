@@ -74,15 +74,18 @@ class Parsed(Struct, frozen=True):
     write: Callable[[Identity], Writer]
     dropped: tuple[Dropped, ...] = ()
     paths: dict[str, str] = {}
+    remote: bool = False
+    """Whether any media of the call is at an address (`Remote`)."""
 
 
 class Rendered(Struct, frozen=True):
     """A request for an upstream.
 
-    `body` is its segments, `dropped` names hub fields, `names` maps renamed functions back.
+    `body` is its segments, to be sent one after the other (media are slices of the client's own request); `dropped`
+    names hub fields, `names` maps renamed functions back.
     """
 
-    body: tuple[bytes, ...]
+    body: tuple[bytes | memoryview, ...]
     dropped: tuple[Dropped, ...] = ()
     names: dict[str, str] = {}
 

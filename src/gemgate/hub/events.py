@@ -1,7 +1,8 @@
 """What an upstream answers, piece by piece; a whole answer is the fold of the same events.
 
 Order in one reply: `ResponseStart`; then for each choice blocks, one open at a time (`BlockStart`, any number of
-`BlockDelta`, `BlockEnd`) and `Citations`; at the end `Usage` once and `Finish` once for each choice, or `Failure`.
+`BlockDelta`, `BlockEnd`), `Citations` and `Logprobs`; at the end `Usage` once and `Finish` once for each choice, or
+`Failure`.
 """
 
 from typing import Literal
@@ -67,6 +68,21 @@ class Citations(Struct, frozen=True):
     vendor: Vendor | None = None
 
 
+class TokenLogprob(Struct, frozen=True):
+    """A token of the answer, the logarithm of its probability, and what else might have stood there."""
+
+    token: str
+    logprob: float
+    alternatives: tuple["TokenLogprob", ...] = ()
+
+
+class Logprobs(Struct, frozen=True):
+    """The next tokens of a choice with their probabilities; in a stream they may come with or after their text."""
+
+    choice: int
+    tokens: tuple[TokenLogprob, ...]
+
+
 class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of the whole reply.
 
@@ -103,4 +119,4 @@ class Failure(Struct, frozen=True):
     error: GemgateError
 
 
-Event = ResponseStart | BlockStart | BlockDelta | BlockEnd | Citations | Usage | Finish | Failure
+Event = ResponseStart | BlockStart | BlockDelta | BlockEnd | Citations | Logprobs | Usage | Finish | Failure

@@ -16,7 +16,9 @@ from gemgate.hub.events import (
     Event,
     Failure,
     Finish,
+    Logprobs,
     ResponseStart,
+    TokenLogprob,
     Usage,
 )
 from gemgate.hub.parts import Code, CodeResult, Media, Opaque, Part, Signature, Text, Thought, ToolCall, ToolResult
@@ -29,6 +31,7 @@ class Choice(Struct, frozen=True):
     parts: tuple[Part, ...]
     citations: tuple[Citations, ...]
     finish: Finish
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class Reply(Struct, frozen=True):
@@ -42,13 +45,14 @@ class Reply(Struct, frozen=True):
 class _Builder:
     """The growing state of one choice."""
 
-    __slots__ = ("citations", "finish", "open", "parts", "pieces")
+    __slots__ = ("citations", "finish", "logprobs", "open", "parts", "pieces")
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.open: Part | None = None
         self.pieces: list[str] = []
         self.citations: list[Citations] = []
+        self.logprobs: list[TokenLogprob] = []
         self.finish: Finish | None = None
 
 
@@ -76,6 +80,8 @@ def fold(events: Iterable[Event]) -> Reply:
                     builder.open = None
             case Citations():
                 choices.setdefault(event.choice, _Builder()).citations.append(event)
+            case Logprobs():
+                choices.setdefault(event.choice, _Builder()).logprobs += event.tokens
             case Usage():
                 usage = event
             case Finish():
@@ -90,7 +96,7 @@ def fold(events: Iterable[Event]) -> Reply:
 def _choice(index: int, builder: _Builder) -> Choice:
     if builder.finish is None:
         raise UpstreamError("The upstream's answer broke off before its end. Try again.")
-    return Choice(index, tuple(builder.parts), tuple(builder.citations), builder.finish)
+    return Choice(index, tuple(builder.parts), tuple(builder.citations), builder.finish, tuple(builder.logprobs))
 
 
 def unfold(reply: Reply) -> list[Event]:
@@ -100,6 +106,8 @@ def unfold(reply: Reply) -> list[Event]:
         for part in choice.parts:
             events += (BlockStart(choice.index, part), BlockEnd(choice.index))
         events += choice.citations
+        if choice.logprobs:
+            events.append(Logprobs(choice.index, choice.logprobs))
     events.append(reply.usage)
     events += (choice.finish for choice in reply.choices)
     return events

@@ -32,16 +32,33 @@ class Signature(Struct, frozen=True):
     value: str
 
 
-class Inline(Struct, frozen=True):
-    """Media carried in the request itself; `data` is base64 as it came, never decoded."""
+Base64 = str | memoryview
+"""Base64 as it came: text of a reply, or a slice of the request's own buffer; never decoded, never copied whole."""
 
-    data: str
+Detail = Literal["low", "medium", "high", "ultra_high"]
+
+
+class Inline(Struct, frozen=True):
+    """Media carried in the message itself."""
+
+    data: Base64
+
+    @property
+    def text(self) -> str:
+        """The base64 as text."""
+        return self.data if isinstance(self.data, str) else str(self.data, "ascii")
 
 
 class Uri(Struct, frozen=True):
     """Media that the upstream fetches or already holds."""
 
     uri: str
+
+
+class Remote(Struct, frozen=True):
+    """Media at an http or https address; before a request is rendered it is decided who fetches it."""
+
+    url: str
 
 
 class Text(Struct, frozen=True):
@@ -61,13 +78,18 @@ class Thought(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """An image, sound, video or document; `thought` marks a draft made while thinking."""
+    """An image, sound, video or document.
+
+    `thought` marks a draft made while thinking; `detail` is how closely the model shall look; `mime_type` may be empty
+    while nobody knows it.
+    """
 
     mime_type: str
-    source: Inline | Uri
+    source: Inline | Uri | Remote
     thought: bool = False
     signature: Signature | None = None
     vendor: Vendor | None = None
+    detail: Detail | None = None
 
 
 class ToolCall(Struct, frozen=True):

@@ -193,7 +193,7 @@ def test_sampling_as_the_model_honours_it() -> None:
     assert config["temperature"] == 0.0 and config["topP"] == 0.5 and config["topK"] == 3
     assert config["presencePenalty"] == 0.5 and config["frequencyPenalty"] == -0.5 and config["seed"] == 7
     rendered = outbound(ask(sampling=SAMPLING), NEW)
-    assert json.loads(rendered.body[0])["generationConfig"] == {"seed": 7}
+    assert json.loads(b"".join(rendered.body))["generationConfig"] == {"seed": 7}
     assert sorted(drop.path for drop in rendered.dropped) == [
         f"sampling.{name}" for name in ("frequency_penalty", "presence_penalty", "temperature", "top_k", "top_p")
     ]
@@ -336,7 +336,7 @@ def test_tools_of_other_formats_are_refused() -> None:
 def test_names_are_made_acceptable_and_mapped_back() -> None:
     names = ["get weather", "get_weather", "get/weather", "1st", "x" * 70, "x" * 71, "天气"]
     rendered = outbound(ask(tools=tuple(Function(name=name) for name in names)), OLD)
-    sent = [each["name"] for each in json.loads(rendered.body[0])["tools"][0]["functionDeclarations"]]
+    sent = [each["name"] for each in json.loads(b"".join(rendered.body))["tools"][0]["functionDeclarations"]]
     assert [rendered.names.get(name, name) for name in sent] == names
     assert len(set(sent)) == len(names) and all(len(name) <= 64 for name in sent)
     assert "get_weather" in sent and rendered.names["get_weather_2"] in names

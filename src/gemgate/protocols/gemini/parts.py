@@ -12,6 +12,7 @@ from gemgate.hub.parts import (
     Media,
     Opaque,
     Part,
+    Remote,
     Signature,
     Text,
     Thought,
@@ -107,10 +108,12 @@ def from_hub(part: Part, names: dict[str, str]) -> wire.Part | None:
 
 def _media(part: Media) -> wire.Part:
     match part.source:
-        case Inline(data=data):
-            return wire.Part(inline_data=wire.Blob(part.mime_type, data), thought=part.thought)
+        case Inline() as inline:
+            return wire.Part(inline_data=wire.Blob(part.mime_type, inline.text), thought=part.thought)
         case Uri(uri=uri):
             return wire.Part(file_data=wire.FileData(part.mime_type, uri), thought=part.thought)
+        case Remote():
+            raise AssertionError("media at an address are brought in before a request is rendered")
         case _:
             assert_never(part.source)
 

@@ -17,6 +17,7 @@ from gemgate.hub.events import (
     Failure,
     Finish,
     FinishReason,
+    Logprobs,
     ResponseStart,
     Usage,
 )
@@ -113,6 +114,8 @@ class GeminiWriter:
                     _add(candidates, event.choice, type(part)("", event.signature))
             case Citations():
                 _cite(_at(candidates, event.choice), event.vendor)
+            case Logprobs():
+                pass  # they stand in the choice's own vendor payload, as they came
             case Usage():
                 self._usage = _counts(event)
             case Finish():

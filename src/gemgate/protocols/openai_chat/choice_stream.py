@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec import json
 
-from gemgate.hub.events import Citation, Finish
+from gemgate.hub.events import Citation, Finish, TokenLogprob
 from gemgate.hub.fold import closed
 from gemgate.hub.parts import (
     Code,
@@ -26,6 +26,7 @@ from gemgate.protocols.openai_chat.objects import (
     finish_reason,
     google,
     is_speech,
+    logprobs_object,
     refusal,
 )
 from gemgate.protocols.openai_chat.prose import code_block, media_text, result_block
@@ -128,6 +129,11 @@ class ChoiceStream:
             self._cited.update(fresh)
             annotations = [annotation(citation, self._track) for citation in fresh]
             self.emit(b'"annotations":%s' % encode(annotations), chunks)
+
+    def logprobs(self, tokens: tuple[TokenLogprob, ...], chunks: list[bytes]) -> None:
+        """Send the probabilities of the next tokens."""
+        suffix = self._suffix.replace(b'"logprobs":null', b'"logprobs":%s' % encode(logprobs_object(tokens)))
+        chunks += (self._prefix, suffix)
 
     def finish(self, finish: Finish, chunks: list[bytes]) -> None:
         """Send the one terminal chunk; its delta is empty."""

@@ -1,11 +1,11 @@
 """The objects that chunks and whole completions share."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gemgate.errors import UpstreamError
-from gemgate.hub.events import Citation, Finish, FinishReason, Usage
-from gemgate.hub.parts import Inline, Media, Signature, ToolCall, Uri
+from gemgate.hub.events import Citation, Finish, FinishReason, TokenLogprob, Usage
+from gemgate.hub.parts import Inline, Media, Remote, Signature, ToolCall, Uri
 from gemgate.protocols.openai_chat.track import ContentTrack
 
 FINISH_REASONS: dict[FinishReason, str] = {
@@ -52,9 +52,9 @@ def is_speech(part: Media) -> bool:
 def audio_object(part: Media, new_id: Callable[[], str]) -> dict[str, object]:
     """Give sound as this format holds it: the upstream's own bytes, in base64."""
     match part.source:
-        case Inline(data=data):
-            return {"id": f"audio_{new_id()}", "data": data, "expires_at": 0, "transcript": ""}
-        case Uri():
+        case Inline() as inline:
+            return {"id": f"audio_{new_id()}", "data": inline.text, "expires_at": 0, "transcript": ""}
+        case Uri() | Remote():
             raise AssertionError(part)
 
 
@@ -77,6 +77,16 @@ def annotation(citation: Citation, track: ContentTrack) -> dict[str, object]:
             "title": citation.title,
         },
     }
+
+
+def logprobs_object(tokens: Sequence[TokenLogprob]) -> dict[str, object]:
+    """Give the probabilities of tokens."""
+    content = [_token(token) | {"top_logprobs": [_token(other) for other in token.alternatives]} for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def _token(token: TokenLogprob) -> dict[str, object]:
+    return {"token": token.token, "logprob": token.logprob, "bytes": list(token.token.encode())}
 
 
 def usage_object(usage: Usage) -> dict[str, object]:

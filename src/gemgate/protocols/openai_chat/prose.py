@@ -1,6 +1,6 @@
 """What the format has no slot for, written so that people can read it in `content`."""
 
-from gemgate.hub.parts import Inline, Media, Uri
+from gemgate.hub.parts import Inline, Media, Remote, Uri
 
 LANGUAGES = {"": "python", "language_unspecified": ""}
 
@@ -29,9 +29,9 @@ def media_text(part: Media, opening: bool) -> str:
     """Show an image in place, and link anything else."""
     kind = part.mime_type.partition("/")[0] or "file"
     match part.source:
-        case Inline(data=data):
-            url = f"data:{part.mime_type};base64,{data}"
-        case Uri(uri=uri):
-            url = uri
+        case Inline() as inline:
+            url = f"data:{part.mime_type};base64,{inline.text}"
+        case Uri(uri=url) | Remote(url=url):
+            pass
     lead = "" if opening else "\n"
     return f"{lead}{'!' if kind == 'image' else ''}[{kind}]({url})\n"

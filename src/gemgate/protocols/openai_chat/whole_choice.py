@@ -13,6 +13,7 @@ from gemgate.protocols.openai_chat.objects import (
     google,
     is_speech,
     joined,
+    logprobs_object,
     refusal,
 )
 from gemgate.protocols.openai_chat.prose import code_block, media_text, result_block
@@ -31,7 +32,8 @@ def whole_choice(choice: Choice, new_id: Callable[[], str]) -> dict[str, object]
     citations = dict.fromkeys(citations_of(choice))
     if citations:
         made["annotations"] = [annotation(citation, message.track) for citation in citations]
-    return {"index": choice.index, "message": made, "logprobs": None, "finish_reason": reason}
+    logprobs = logprobs_object(choice.logprobs) if choice.logprobs else None
+    return {"index": choice.index, "message": made, "logprobs": logprobs, "finish_reason": reason}
 
 
 class _Message:

@@ -20,6 +20,7 @@ from gemgate.hub.events import (
     Event,
     Failure,
     Finish,
+    Logprobs,
     ResponseStart,
     Usage,
 )
@@ -100,6 +101,8 @@ class ChatWriter:
                 self._choices[event.choice].end_block(event.signature, chunks)
             case Citations():
                 self._choice(event.choice, chunks).cite(event.citations, chunks)
+            case Logprobs():
+                self._choice(event.choice, chunks).logprobs(event.tokens, chunks)
             case Usage():
                 self._usage = event
             case Finish():
