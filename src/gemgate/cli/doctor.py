@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gemgate.app import new_id
 from gemgate.callers.first_key import FILE_NAME
 from gemgate.catalog.catalog import Catalog
 from gemgate.config import Settings, advice, load
@@ -96,7 +97,7 @@ def _gemini(settings: Settings) -> Iterator[Finding]:
 
 async def _key(settings: Settings, key: Lease, where: str) -> Finding:
     client = HttpClient(settings.gemini.deadlines, Proxies())
-    api = GeminiApi(client, settings.gemini.base_url, settings.gemini.api_version)
+    api = GeminiApi(client, settings.gemini.base_url, settings.gemini.api_version, new_id)
     name = f"upstream key {key.id[:8]} at {where}"
     try:
         models = await api.list_models(key)

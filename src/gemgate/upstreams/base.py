@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
+from msgspec import Struct
+
 from gemgate.catalog.catalog import Target
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import Event
+from gemgate.hub.parts import Media
 from gemgate.keys.pool import Lease
 
 
@@ -35,6 +38,18 @@ class Prepared(Protocol):
         ...
 
 
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """A request as an upstream would be sent it, without its credential.
+
+    `body` is its segments, `renamed` maps the client's names of functions to those that are sent.
+    """
+
+    method: str
+    url: str
+    body: tuple[bytes | memoryview, ...]
+    renamed: dict[str, str] = {}
+
+
 PreparedT = TypeVar("PreparedT", bound=Prepared)
 
 
@@ -52,8 +67,16 @@ class Upstream(Protocol[PreparedT]):
         """Its one model, if it answers every name with it."""
         ...
 
+    def by_address(self, media: Media, target: Target) -> Media | None:
+        """Give media at an address as the upstream takes them itself; `None` if they shall be fetched for it."""
+        ...
+
     def prepare(self, call: Generate, target: Target) -> PreparedT:
         """Fit a call to a target; pure. Raises `InvalidRequest` for what cannot be sent and must not be dropped."""
+        ...
+
+    def outgoing(self, prepared: PreparedT) -> Outgoing:
+        """Show what `generate` would send."""
         ...
 
     async def generate(self, prepared: PreparedT, target: Target, lease: Lease | None) -> Reply:

@@ -11,7 +11,8 @@ from gemgate.errors import ContextTooLong, GemgateError, InvalidRequest, RateLim
 from gemgate.hub.events import BlockStart, Failure, Finish, FinishReason, ResponseStart, Usage
 from gemgate.hub.fold import fold
 from gemgate.hub.parts import Opaque, Text, Thought, ToolCall
-from gemgate.protocols.gemini.reader import FINISH_REASONS, GeminiReader
+from gemgate.protocols.gemini.finish import FINISH_REASONS
+from gemgate.protocols.gemini.reader import GeminiReader
 from tests.protocols.replaying import (
     FORMS,
     Json,

@@ -48,7 +48,7 @@ async def up() -> AsyncIterator[FakeUpstream]:
 @pytest.fixture
 async def api(up: FakeUpstream) -> AsyncIterator[GeminiApi]:
     client = HttpClient(Deadlines(first_byte_seconds=0.5, silence_seconds=0.5), Proxies({}))
-    yield GeminiApi(client, up.base_url, "v1beta")
+    yield GeminiApi(client, up.base_url, "v1beta", lambda: "0" * 24)
     await client.aclose()
 
 

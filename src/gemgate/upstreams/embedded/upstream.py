@@ -9,11 +9,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 
+from msgspec import json
+from msgspec.structs import replace
+
 from gemgate.catalog.catalog import Target
 from gemgate.errors import GemgateError, Unavailable
 from gemgate.hub.call import Generate
 from gemgate.hub.events import Event, Failure
+from gemgate.hub.parts import Media, Remote, Uri
 from gemgate.keys.pool import Lease
+from gemgate.upstreams.base import Outgoing
 from gemgate.upstreams.embedded.advice import SET_A_KEY
 from gemgate.upstreams.embedded.library import Model, load
 from gemgate.upstreams.embedded.line import Line
@@ -100,6 +105,15 @@ class EmbeddedUpstream:
     async def wait_ready(self) -> None:
         """Wait until the model is loaded; raises `Unavailable` if it cannot be."""
         await self._loaded()
+
+    def by_address(self, media: Media, target: Target) -> Media | None:
+        """Take every address as it is: nothing is fetched for a model that sees nothing."""
+        assert isinstance(media.source, Remote)
+        return replace(media, source=Uri(media.source.url))
+
+    def outgoing(self, prepared: Prompt) -> Outgoing:
+        """Show what llama.cpp is asked for the first candidate."""
+        return Outgoing(method="CALL", url="embedded:chat", body=(json.encode(prepared.requests[0]),))
 
     def prepare(self, call: Generate, target: Target) -> Prompt:
         """Say what llama.cpp is to be asked; raises `InvalidRequest` for what the model cannot do at all."""

@@ -1,7 +1,8 @@
 """The Gemini API as an upstream."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from mmap import mmap
 from typing import Protocol
 from urllib.parse import quote
@@ -10,17 +11,21 @@ from msgspec import MsgspecError, Struct, field, json
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import ModelNotFound, UpstreamError
-from gemgate.hub.call import Generate
+from gemgate.hub.call import Generate, Sampling
 from gemgate.hub.codec import Dropped, Rendered
 from gemgate.hub.models import ModelInfo
+from gemgate.hub.parts import Media
 from gemgate.keys.pool import Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
 from gemgate.net.http import HttpClient, Request
 from gemgate.net.url import split
+from gemgate.protocols.gemini.addresses import by_address
+from gemgate.protocols.gemini.continuation import continued
 from gemgate.protocols.gemini.models import read_models
 from gemgate.protocols.gemini.outbound import count_tokens, outbound
 from gemgate.protocols.gemini.patch import with_model, with_search, with_thinking, without_signatures
 from gemgate.protocols.gemini.peek import UsagePeek
+from gemgate.upstreams.base import Outgoing
 from gemgate.upstreams.gemini_api.classify import broken, refusal
 from gemgate.upstreams.gemini_api.headers import answer_headers, query_without_key, request_headers
 from gemgate.upstreams.gemini_api.reply import GeminiReply
@@ -51,6 +56,7 @@ class PreparedCall(Struct, frozen=True):
     rendered: Rendered
     path: str
     stream: bool
+    sampling: Sampling
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
@@ -63,29 +69,66 @@ class _Count(Struct):
 
 
 class GeminiApi:
-    """Calls translated to generateContent, and requests relayed as they are."""
+    """Calls translated to generateContent, and requests relayed as they are.
+
+    `new_id` makes ids for functions' calls that come without a good one (`CallIds`).
+    """
 
     name = "gemini"
     model_name: str | None = None
 
-    def __init__(self, client: HttpClient, base_url: str, version: str) -> None:
+    def __init__(self, client: HttpClient, base_url: str, version: str, new_id: Callable[[], str]) -> None:
         self._client = client
+        self._new_id = new_id
         self._origin, path = split(base_url)
         self._path = path.rstrip("/")
         self._version = version
 
+    def by_address(self, media: Media, target: Target) -> Media | None:
+        """Give media that Gemini holds, or fetches itself."""
+        return by_address(media, by_url=target.by_url, fetches=target.abilities.urls)
+
+    def outgoing(self, prepared: PreparedCall) -> Outgoing:
+        """Show what `generate` would send."""
+        method = "streamGenerateContent?alt=sse" if prepared.stream else "generateContent"
+        names = {client: sent for sent, client in prepared.rendered.names.items()}
+        url = f"{self._origin}{self._path}{prepared.path}:{method}"
+        return Outgoing(method="POST", url=url, body=prepared.rendered.body, renamed=names)
+
+    def outgoing_method(self, version: str, target: Target, method: str, body: bytes) -> Outgoing:
+        """Show what a relayed model method would send."""
+        model = self._model_path(self.served_version(version), target.model)
+        sent = bytes(patched(body, target, method))
+        return Outgoing(method="POST", url=f"{self._origin}{self._path}{model}:{method}", body=(sent,))
+
     def prepare(self, call: Generate, target: Target) -> PreparedCall:
         """Render a call for the target's model; raises `ModelNotFound` for a name that cannot be one."""
         path = self._model_path(self._version, target.model)
-        return PreparedCall(outbound(call, target.abilities), path, call.stream)
+        return PreparedCall(outbound(call, target.abilities), path, call.stream, call.sampling)
 
     async def generate(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> GeminiReply:
         """Ask for an answer."""
         assert lease is not None
+        sampling = prepared.sampling
+        follow = partial(self._go_on, prepared, lease) if sampling.candidates == 1 else None
+        response = await self._ask(prepared, lease, prepared.rendered.body)
+        return GeminiReply(
+            response,
+            prepared.rendered.names,
+            stream=prepared.stream,
+            new_id=self._new_id,
+            follow=follow,
+            max_output_tokens=sampling.max_output_tokens,
+        )
+
+    async def _go_on(self, prepared: PreparedCall, lease: Lease, token: str) -> Response:
+        return await self._ask(prepared, lease, continued(prepared.rendered.body, token))
+
+    async def _ask(self, prepared: PreparedCall, lease: Lease, body: tuple[bytes | memoryview, ...]) -> Response:
         method = "streamGenerateContent?alt=sse" if prepared.stream else "generateContent"
-        path = f"{prepared.path}:{method}"
-        response = await self._send("POST", path, JSON_HEADERS, lease, b"".join(prepared.rendered.body))
-        return GeminiReply(response, prepared.rendered.names, stream=prepared.stream)
+        whole = body[0]
+        sent = whole if len(body) == 1 and isinstance(whole, bytes) else body
+        return await self._send("POST", f"{prepared.path}:{method}", JSON_HEADERS, lease, sent)
 
     async def count_tokens(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> int:
         """Ask how long a prompt is."""

@@ -5,6 +5,7 @@ import re
 from gemgate.errors import FailureKind, GemgateError, ModelNotFound, Timeout, Unavailable, UpstreamError
 from gemgate.net.connection import ConnectError, DeadlineError, Headers, NetworkError
 from gemgate.protocols.gemini.errors import Status, is_signature_error, read_status, status_error
+from gemgate.upstreams.gemini_api.unsupported import unsupported
 from gemgate.upstreams.refusal import UpstreamRefusal
 
 KEY_REASONS = frozenset(
@@ -33,13 +34,15 @@ def refusal(status: int, headers: Headers, body: bytes) -> UpstreamRefusal:
     """Sort an HTTP error of the upstream."""
     said = read_status(body, status)
     kind = _kind(status, said)
+    signature = is_signature_error(said)
     error: GemgateError = Unavailable(KEY_MESSAGE) if kind == "key" else status_error(said)
     return UpstreamRefusal(
         kind,
         error,
         retry_after_seconds=said.retry_after_seconds if kind == "quota" else None,
         daily=kind == "quota" and said.daily,
-        signature=is_signature_error(said),
+        signature=signature,
+        unsupported=unsupported(said.message, body) if status == 400 and kind == "client" and not signature else "",
         status=status,
         headers=headers,
         body=body,

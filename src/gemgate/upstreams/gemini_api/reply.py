@@ -1,6 +1,6 @@
 """An answer of the Gemini API, read as it comes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from gemgate.errors import GemgateError, Timeout, UpstreamError
 from gemgate.hub.events import Event, Failure
@@ -8,17 +8,37 @@ from gemgate.net.connection import DeadlineError, NetworkError, Response
 from gemgate.net.sse import EventTooLarge, SseParser
 from gemgate.protocols.gemini.reader import GeminiReader
 from gemgate.upstreams.gemini_api.classify import early
+from gemgate.upstreams.gemini_api.hops import Hops
+from gemgate.upstreams.refusal import UpstreamRefusal
 
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 
+Follow = Callable[[str], Awaitable[Response]]
+"""Sends the same request again with a continuation token."""
+
 
 class GeminiReply:
-    """One answer: the events of each read of the socket make one batch."""
+    """One answer: the events of each read of the socket make one batch.
 
-    def __init__(self, response: Response, names: dict[str, str], *, stream: bool) -> None:
+    A long decode is followed from hop to hop as if it were one (notes §2.8); without `follow` it ends with the first.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        names: dict[str, str],
+        *,
+        stream: bool,
+        new_id: Callable[[], str],
+        follow: Follow | None = None,
+        max_output_tokens: int | None = None,
+    ) -> None:
         self._response = response
-        self._reader = GeminiReader(names, whole=not stream)
+        self._reader = GeminiReader(names, whole=not stream, new_id=new_id)
         self._stream = stream
+        self._follow = follow
+        self._hops = Hops(max_output_tokens)
+        self._token = ""
 
     async def __aiter__(self) -> AsyncIterator[list[Event]]:
         """Give the batches.
@@ -27,11 +47,22 @@ class GeminiReply:
         """
         begun = False
         try:
-            async for events in self._streamed() if self._stream else self._whole():
-                if not begun and isinstance(failure := events[0], Failure):
-                    raise early(failure.error)
-                begun = True
-                yield events
+            while True:
+                async for events in self._streamed() if self._stream else self._whole():
+                    if not begun and isinstance(failure := events[0], Failure):
+                        raise early(failure.error)
+                    begun = True
+                    yield events
+                if not self._token or self._follow is None:
+                    return
+                await self._response.aclose()
+                try:
+                    self._response = await self._follow(self._token)
+                except UpstreamRefusal:
+                    # What was said stays said: a long decode that is not followed ends as one cut by a limit.
+                    yield self._reader.end()
+                    return
+                self._reader.resume()
         finally:
             await self.aclose()
 
@@ -53,17 +84,31 @@ class GeminiReply:
                 events = []
             events += reader.feed(*parser.end())
         except (NetworkError, EventTooLarge) as fault:
-            yield [*_counted(reader), Failure(_error(fault))]
-            return
-        yield events + reader.end()
+            events = self._closed([], fault)
+        else:
+            events = self._closed(events)
+        if events:
+            yield events
 
     async def _whole(self) -> AsyncIterator[list[Event]]:
         try:
             body = await self._response.read_all(MAX_REPLY_BYTES)
         except NetworkError as fault:
-            yield [Failure(_error(fault))]
-            return
-        yield self._reader.feed(body) + self._reader.end()
+            events = self._closed([], fault)
+        else:
+            events = self._closed(self._reader.feed(body))
+        if events:
+            yield events
+
+    def _closed(self, events: list[Event], fault: NetworkError | EventTooLarge | None = None) -> list[Event]:
+        """Add the end of the reply, unless the hop that is over has another to follow."""
+        reader = self._reader
+        self._token = self._hops.next(reader) if self._follow is not None else ""
+        if self._token:
+            return events
+        if fault is not None:
+            return [*events, *_counted(reader), Failure(_error(fault))]
+        return events + reader.end()
 
 
 def _counted(reader: GeminiReader) -> list[Event]:
