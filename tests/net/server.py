@@ -119,10 +119,10 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def client(
-    deadlines: Deadlines | None = None, proxies: dict[str, str] | None = None
+    deadlines: Deadlines | None = None, proxies: dict[str, str] | None = None, *, keep_connections: bool = True
 ) -> AsyncIterator[HttpClient]:
     """Give a client, closed at the end."""
-    made = HttpClient(deadlines, Proxies(proxies or {}))
+    made = HttpClient(deadlines, Proxies(proxies or {}), keep_connections=keep_connections)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS * 2):
             yield made
@@ -140,9 +140,18 @@ def asking(
     *,
     length_bytes: int | None = None,
     headers: Sequence[tuple[bytes, bytes]] = (),
+    address: str | None = None,
 ) -> Request:
     """Make a request."""
-    return Request(origin=origin, method=method, target=target, headers=headers, body=body, length_bytes=length_bytes)
+    return Request(
+        origin=origin,
+        method=method,
+        target=target,
+        headers=headers,
+        body=body,
+        length_bytes=length_bytes,
+        address=address,
+    )
 
 
 async def fetched(http: HttpClient, request: Request) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ import pytest
 
 from gemgate.net import connection as connection_module
 from gemgate.net import http as http_module
+from gemgate.net.body import Segments
 from gemgate.net.connection import MAX_HEADER_BYTES, DeadlineError, Deadlines, NetworkError
 from gemgate.net.http import HttpClient
 from tests.net.server import Peer, Served, asking, client, fetched, reply, serving
@@ -229,6 +230,25 @@ async def test_a_post_that_was_answered_in_part_is_not_sent_again() -> None:
         with pytest.raises(NetworkError, match=BROKEN):
             await fetched(http, asking(served.origin, "POST", body=b"{}"))
         assert served.connections == 1
+
+
+async def test_segments_are_sent_again() -> None:
+    received: list[bytes] = []
+
+    async def stale(peer: Peer) -> None:
+        await peer.answer()
+        await peer.head()
+
+    async def fresh(peer: Peer) -> None:
+        await peer.head()
+        received.append(await peer.reader.readexactly(len(BIG)))
+        await peer.send(reply(b"fresh"))
+
+    async with serving(stale, fresh) as served, client() as http:
+        await lone(http, served)
+        body = segmented(BIG)
+        assert await fetched(http, asking(served.origin, "POST", body=body)) == (200, b"fresh")
+    assert received == [BIG]
 
 
 async def test_a_stream_is_not_sent_again() -> None:
@@ -524,6 +544,24 @@ async def test_compression_expands_only_so_far(monkeypatch: pytest.MonkeyPatch) 
         await served.all_ended()
 
 
+async def test_many_chunks_in_one_read_expand_only_so_far_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "MAX_EXPANDED_BYTES", 1_000_000)
+    packed = gzip.compress(bytes(10_000_000))
+    step = 500  # expands to about half of what is allowed
+    chunks = [packed[start : start + step] for start in range(0, len(packed), step)]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    expanded = 0
+    async with (
+        serving(saying(CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n") + body)) as served,
+        client() as http,
+    ):
+        with pytest.raises(NetworkError, match="not the compression"):
+            response = await http.open(asking(served.origin))
+            while chunk := await response.read():
+                expanded += len(chunk)
+    assert 400_000 < expanded <= 1_000_000
+
+
 # Sending.
 
 
@@ -546,8 +584,14 @@ def mapped(data: bytes) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+def segmented(data: bytes) -> Segments:
+    """As a request with media in it is made: short, long, short."""
+    view = memoryview(data)
+    return (data[:7], view[7:-3], b"", data[-3:]) if len(data) > 10 else (data, view[:0])
+
+
 @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, len(BIG)])
-@pytest.mark.parametrize("kind", ["bytes", "mmap", "stream"])
+@pytest.mark.parametrize("kind", ["bytes", "mmap", "segments", "stream"])
 async def test_bodies_of_known_length(kind: str, size: int) -> None:
     if kind == "mmap" and not size:
         pytest.skip("nothing cannot be mapped")
@@ -566,7 +610,13 @@ async def test_bodies_of_known_length(kind: str, size: int) -> None:
 
     async with serving(script) as served, client() as http:
         for _ in range(2):
-            body = {"bytes": lambda: data, "mmap": lambda: mapped(data), "stream": stream}[kind]()
+            made = {
+                "bytes": lambda: data,
+                "mmap": lambda: mapped(data),
+                "segments": lambda: segmented(data),
+                "stream": stream,
+            }
+            body = made[kind]()
             length = size if kind == "stream" else None
             assert await fetched(http, asking(served.origin, "POST", body=body, length_bytes=length)) == (200, b"ok")
         assert served.connections == 1
@@ -600,7 +650,7 @@ async def test_bodies_of_unknown_length_are_chunked() -> None:
     assert seen == [[b"a", b"\r\n0\r\n\r\n", BIG], []]
 
 
-@pytest.mark.parametrize("kind", ["bytes", "mmap", "stream", "chunked"])
+@pytest.mark.parametrize("kind", ["bytes", "mmap", "segments", "stream", "chunked"])
 @pytest.mark.parametrize("reads", [False, True])
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_an_answer_before_the_body_is_sent(kind: str, reads: bool, at_once: bool) -> None:
@@ -628,9 +678,14 @@ async def test_an_answer_before_the_body_is_sent(kind: str, reads: bool, at_once
 
     opened = asyncio.Event()
     async with serving(early, saying(reply(b"fresh"))) as served, client() as http:
-        body = {"bytes": lambda: bytes(size), "mmap": lambda: mapped(bytes(size)), "stream": stream, "chunked": stream}[
-            kind
-        ]()
+        made = {
+            "bytes": lambda: bytes(size),
+            "mmap": lambda: mapped(bytes(size)),
+            "segments": lambda: segmented(bytes(size)),
+            "stream": stream,
+            "chunked": stream,
+        }
+        body = made[kind]()
         length = size if kind == "stream" else None
         response = await http.open(asking(served.origin, "POST", body=body, length_bytes=length))
         opened.set()
@@ -692,7 +747,9 @@ async def test_a_request_that_is_cancelled_hangs_up() -> None:
         await served.all_ended()
 
 
-async def test_a_request_cancelled_while_the_socket_is_full_hangs_up() -> None:
+@pytest.mark.parametrize("kind", ["bytes", "mmap", "segments"])
+async def test_a_request_cancelled_while_the_socket_is_full_hangs_up(kind: str) -> None:
+    """And looks no longer at a body that is a mapped file, which could not be closed."""
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -701,13 +758,16 @@ async def test_a_request_cancelled_while_the_socket_is_full_hangs_up() -> None:
         await left.wait()
         assert len(await peer.gone()) < 40_000_000
 
+    file = mapped(bytes(40_000_000))
+    body = file if kind == "mmap" else file[:] if kind == "bytes" else (b"begin", file[:], b"end")
     async with serving(script) as served, client() as http:
-        task = asyncio.create_task(http.open(asking(served.origin, "POST", body=bytes(40_000_000))))
+        task = asyncio.create_task(http.open(asking(served.origin, "POST", body=body)))
         await asked.wait()
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        file.close()
         left.set()
         await served.all_ended()
 

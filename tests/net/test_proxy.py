@@ -2,131 +2,24 @@
 
 import asyncio
 import base64
-import datetime
-import ipaddress
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gemgate.net.connection import ConnectError, Deadlines
 from gemgate.net.proxy import Proxies
 from gemgate.net.url import Origin
+from tests.net.certificates import HOST
+from tests.net.proxies import HttpProxy, SocksProxy
 from tests.net.server import Peer, asking, client, fetched, serving
-
-HOST = "upstream.test"
-"""A name that no resolver knows: whoever connects to it must have left that to the proxy."""
 
 
 async def answering(peer: Peer) -> None:
     while True:
         await peer.answer()
-
-
-async def splice(peer: Peer, port: int) -> None:
-    """Join a client to a local port, both ways, until one side ends."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-
-    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-
-    pumps = [asyncio.create_task(pump(peer.reader, writer)), asyncio.create_task(pump(reader, peer.writer))]
-    await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-    for task in pumps:
-        task.cancel()
-    await asyncio.gather(*pumps, return_exceptions=True)
-    writer.close()
-
-
-class HttpProxy:
-    """Understands CONNECT and nothing else."""
-
-    def __init__(self, port: int, status: str = "200 Connection established") -> None:
-        self.port, self.status = port, status
-        self.heads: list[bytes] = []
-
-    async def __call__(self, peer: Peer) -> None:
-        self.heads.append(await peer.head())
-        await peer.send(f"HTTP/1.1 {self.status}\r\n\r\n".encode())
-        if self.status.startswith("200"):
-            await splice(peer, self.port)
-
-
-class SocksProxy:
-    """RFC 1928, with user name and password (RFC 1929) if it has one."""
-
-    def __init__(self, port: int, password: bytes = b"") -> None:
-        self.port, self.password = port, password
-        self.asked: list[tuple[bytes, int]] = []
-        self.offered: list[bytes] = []
-
-    async def __call__(self, peer: Peer) -> None:
-        read = peer.reader.readexactly
-        version, count = await read(2)
-        assert version == 5
-        methods = await read(count)
-        assert (2 if self.password else 0) in methods
-        await peer.send(b"\x05\x02" if self.password else b"\x05\x00")
-        if self.password:
-            assert await read(1) == b"\x01"
-            user = await read((await read(1))[0])
-            password = await read((await read(1))[0])
-            self.offered += [user, password]
-            await peer.send(b"\x01\x00" if password == self.password else b"\x01\x01")
-            if password != self.password:
-                return
-        assert await read(3) == b"\x05\x01\x00"
-        kind = (await read(1))[0]
-        assert kind in (1, 3)
-        name = await read(4 if kind == 1 else (await read(1))[0])
-        self.asked.append((name, int.from_bytes(await read(2), "big")))
-        await peer.send(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x01")
-        await splice(peer, self.port)
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
-    """A certificate for `HOST`, signed by itself: the server's context, and what a client should trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "ca.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    both = tmp_path / "both.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    both.write_bytes(secret + pem.read_bytes())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    return context, pem
-
-
-@pytest.fixture
-def trusted(authority: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority[1]))
-    return authority[0]
 
 
 # TLS.
@@ -252,14 +145,14 @@ async def test_a_proxy_that_refuses_shows_no_password() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_proxy_that_is_not_there_shows_no_password() -> None:
+async def test_a_proxy_that_is_not_there_shows_no_password_nor_where_it_is() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"socks5://user:hunter2@127.0.0.1:{free.getsockname()[1]}"
         async with client(proxies={"all": url}) as http:
             with pytest.raises(ConnectError, match=f"No connection to http://{HOST}") as caught:
                 await http.open(asking(Origin("http", HOST, 80)))
-    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(caught.value) and "127.0.0.1" not in str(caught.value)
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])

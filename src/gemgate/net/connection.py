@@ -6,26 +6,26 @@ that memory stays flat; a deadline counts only while somebody waits.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable, Sequence
 from mmap import mmap
 from typing import Protocol, cast
 
 import httptools
 from msgspec import Struct
 
+from gemgate.net.body import SLICE_BYTES, Body, length, slices
+
 HIGH_WATER_BYTES = 256 * 1024
-SLICE_BYTES = 256 * 1024
 UNDONE = frozenset({b"gzip", b"x-gzip", b"deflate"})
 """Compressions that are undone here, though nobody asked for them."""
 MAX_EXPANDED_BYTES = 64 * 1024 * 1024
-"""What one read of the socket may expand to."""
+"""What may wait for a reader once it is expanded: one read of the socket can hold a thousand times its size."""
 MAX_HEADER_BYTES = 64 * 1024
 
 BROKEN_OFF = "The connection to the upstream broke off."
 NOT_COMPRESSED = "The upstream's answer is not the compression it claims to be."
 
 Headers = list[tuple[bytes, bytes]]
-Body = bytes | mmap | AsyncIterable[bytes]
 
 
 class NetworkError(Exception):
@@ -170,7 +170,8 @@ class Response:
         """Take a piece of the body; raises `zlib.error`, the answer failed."""
         if self._decompressor is not None:
             try:
-                data = self._decompressor.decompress(data, MAX_EXPANDED_BYTES)
+                # Never 0, which would mean all of it.
+                data = self._decompressor.decompress(data, max(MAX_EXPANDED_BYTES - self._buffered, 1))
                 if self._decompressor.unconsumed_tail:
                     raise zlib.error("expands beyond measure")
             except zlib.error:
@@ -270,10 +271,14 @@ class Connection(asyncio.Protocol):
             if len(body) <= SLICE_BYTES:
                 self._transport.write(head + body)
                 return True
-            return await self._send_slices(head, memoryview(body), response)
+            return await self._send_slices((head, body), response)
         if isinstance(body, mmap):
-            with memoryview(body) as view:
-                return await self._send_slices(head, view, response)
+            return await self._send_slices((head, body), response)
+        if isinstance(body, tuple):
+            if length(body) <= SLICE_BYTES:
+                self._transport.write(b"".join((head, *body)))
+                return True
+            return await self._send_slices((head, *body), response)
         self._transport.write(head)
         async for chunk in body:
             if response.started or not self.alive:
@@ -287,13 +292,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
         return True
 
-    async def _send_slices(self, head: bytes, view: memoryview, response: Response) -> bool:
-        assert self._transport is not None
-        self._transport.write(head)
-        for start in range(0, len(view), SLICE_BYTES):
+    async def _send_slices(self, segments: Sequence[bytes | mmap | memoryview], response: Response) -> bool:
+        for piece in slices(segments):
             if response.started or not self.alive:
                 return False
-            self._transport.write(bytes(view[start : start + SLICE_BYTES]))
+            assert self._transport is not None
+            self._transport.write(piece)
             await self._drained()
         return True
 

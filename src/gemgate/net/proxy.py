@@ -36,10 +36,11 @@ class Proxies:
         return f"proxies of the kind {urlsplit(url).scheme!r} are not supported; use one of {', '.join(SCHEMES)}"
 
 
-async def tunnel(proxy_url: str, origin: Origin) -> socket.socket:
-    """Open a connection to an origin through a proxy; the name is resolved there.
+async def tunnel(proxy_url: str, host: str, port: int) -> socket.socket:
+    """Open a connection through a proxy to a name, which is resolved there, or to an IP address.
 
-    Raises what python-socks raises, all of it `Exception`, or `OSError`.
+    An address that was checked must go into the tunnel itself: a name could be another address by the time the proxy
+    looks it up. Raises what python-socks raises, all of it `Exception`, or `OSError`.
     """
     proxy = Proxy.from_url(proxy_url.replace("socks5h://", "socks5://"), rdns=True)
-    return await proxy.connect(origin.host, origin.port)
+    return await proxy.connect(host, port)

@@ -1,0 +1,1 @@
+"""Images, sounds, films and documents on their way to the model."""
