@@ -2,8 +2,36 @@
 
 from typing import Any
 
-from gemgate.hub.parts import Message, Part, Signature, Text, Thought, ToolCall, ToolResult
-from gemgate.protocols.gemini.turns import CONTINUE, DUMMY_SIGNATURE, MISSING_RESULT, OPENING, current_turn, shaped
+import pytest
+
+from gemgate.hub.abilities import Abilities
+from gemgate.hub.parts import (
+    Inline,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    Signature,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Uri,
+    Vendor,
+)
+from gemgate.protocols.gemini.outbound import outbound
+from gemgate.protocols.gemini.turns import (
+    CONTINUE,
+    DUMMY_SIGNATURE,
+    MISSING_RESULT,
+    OPENING,
+    current_turn,
+    ended,
+    is_plain,
+    shaped,
+    signed,
+)
+from tests.protocols.shaping import NEW, OLD, ask, checked
 
 MARK = Signature("gemini", "c2ln")
 
@@ -25,7 +53,7 @@ def result(key: str, name: str = "f", output: str = "x") -> ToolResult:
 
 
 def turns(*messages: Message, **how: Any) -> list[Message]:
-    return shaped(messages, **({"prefill": True, "signatures": False} | how))
+    return list(shaped(messages, **({"prefill": True, "media_in_results": True} | how)))
 
 
 def test_good_order_stays() -> None:
@@ -60,13 +88,14 @@ def test_missing_results_are_made_up() -> None:
 def test_results_that_nobody_asked_for_become_text() -> None:
     found = turns(user("a"), user(result("9", "h")))
     assert found[1] == user('[result of h: {"output":"x"}]')
+
+
+def test_of_a_result_given_twice_the_last_counts() -> None:
+    """Acceptance 11: nothing is left over as text."""
     doubled = turns(user("a"), model(call("1")), user(result("1"), result("1", output="again")))
-    assert doubled[2] == user(result("1"), '[result of f: {"output":"again"}]')
-
-
-def test_equal_results_that_nobody_asked_for_stay_apart() -> None:
-    found = turns(user("a"), model(call("1")), user(result("1"), result("1")))
-    assert found[2].parts[0] == result("1") and len(found[2].parts) == 2
+    assert doubled[2] == user(result("1", output="again"))
+    apart = turns(user("a"), model(call("1")), user(result("1")), user("b", result("1")))
+    assert apart[2:] == [user(result("1")), user("b")]
 
 
 def test_text_beside_results_comes_after_them() -> None:
@@ -95,30 +124,69 @@ def test_empty_parts_vanish_and_signed_ones_stay() -> None:
     assert turns(user("")) == []
 
 
+SIGNED = [
+    user("old"),
+    model(call("0")),
+    user(result("0")),
+    user("now"),
+    model("so", call("1"), call("2")),
+    user(result("1"), result("2")),
+    model(call("3", mark=MARK)),
+    user(result("3")),
+    model(call("4", mark=Signature("other", "b"))),
+    user(result("4")),
+]
+
+
+def marks(messages: list[Message]) -> list[Signature | None]:
+    return [part.signature for message in messages for part in message.parts if isinstance(part, ToolCall)]
+
+
 def test_the_first_call_of_each_step_of_the_current_turn_is_signed() -> None:
     """Rules 1, 2 and 3."""
-    found = turns(
-        user("old"),
-        model(call("0")),
-        user(result("0")),
-        user("now"),
-        model("so", call("1"), call("2")),
-        user(result("1"), result("2")),
-        model(call("3", mark=MARK)),
-        user(result("3")),
-        model(call("4", mark=Signature("other", "b"))),
-        user(result("4")),
-        signatures=True,
-    )
-    marks = [part.signature for message in found for part in message.parts if isinstance(part, ToolCall)]
-    assert marks == [None, DUMMY_SIGNATURE, None, MARK, DUMMY_SIGNATURE]
+    found, lost = signed(turns(*SIGNED), images=False)
+    assert marks(found) == [None, DUMMY_SIGNATURE, None, MARK, DUMMY_SIGNATURE] and lost
     assert current_turn(found) == found.index(user("now"))
+    assert signed(found, images=False) == (found, False)
+
+
+def test_a_lost_signature_is_recorded_once() -> None:
+    assert [drop.path for drop in outbound(ask(*SIGNED), NEW).dropped] == ["messages.signatures"]
+    assert outbound(ask(*SIGNED[3:4], *SIGNED[6:8]), NEW).dropped == ()
 
 
 def test_models_that_do_not_insist_get_no_dummy() -> None:
     """Rule 8."""
-    found = turns(user("a"), model(call("1")), user(result("1")))
-    assert found[1] == model(call("1"))
+    assert outbound(ask(*SIGNED), OLD).dropped == ()
+    assert DUMMY_SIGNATURE.value not in str(checked(ask(*SIGNED)))
+
+
+IMAGE = Media("image/png", Inline("AAAA"))
+SIGNED_IMAGE = Media("image/png", Inline("AAAA"), signature=MARK)
+DRAFT = Media("image/png", Inline("AAAA"), thought=True)
+
+
+def test_image_models_insist_on_texts_and_images_of_all_turns() -> None:
+    """Rule 10, acceptance 4: the second edit of an image works though the client kept no signature."""
+    history = [
+        user("draw", IMAGE),
+        model(Thought("hm"), DRAFT, "here", IMAGE, "and", SIGNED_IMAGE, Media("image/png", Uri("https://x/y"))),
+        user("now blue"),
+    ]
+    found, lost = signed(history, images=True)
+    assert lost and [found[0], found[2]] == [history[0], history[2]]
+    kept = [part.signature for part in found[1].parts if not isinstance(part, Opaque)]
+    assert kept == [None, None, DUMMY_SIGNATURE, DUMMY_SIGNATURE, None, MARK, None]
+    assert signed(history, images=False) == (history, False)
+
+
+def test_image_models_insist_in_plain_talk_too() -> None:
+    abilities = Abilities(signatures=True, output=("text", "image"))
+    call_of_talk = ask(user("a"), model("b"), user("c"))
+    assert [drop.path for drop in outbound(call_of_talk, abilities).dropped] == ["messages.signatures"]
+    body = checked(call_of_talk, abilities=abilities)
+    assert body["contents"][1]["parts"] == [{"text": "b", "thoughtSignature": DUMMY_SIGNATURE.value}]
+    assert outbound(ask(user("a"), model(Text("b", MARK)), user("c")), abilities).dropped == ()
 
 
 def test_results_in_several_messages_answer_one_step() -> None:
@@ -157,6 +225,57 @@ def test_empty_messages_never_answer() -> None:
 
 def test_plain_talk_is_left_alone() -> None:
     talk = (user("a"), model("b"), user("c", "d"))
-    assert turns(*talk) == list(talk) and turns(*talk, signatures=True) == list(talk)
-    assert turns(*talk[:2], prefill=False) == [*talk[:2], CONTINUE]
+    assert is_plain(talk) and turns(*talk) == list(talk)
+    assert ended(talk, prefill=False) == talk
+    assert list(ended(talk[:2], prefill=False)) == [*talk[:2], CONTINUE]
+    assert ended(talk[:2], prefill=True) == talk[:2]
     assert turns() == []
+
+
+@pytest.mark.parametrize(
+    "talk", [(), (user(),), (user(""),), (model("a"),), (user("a"), user("b")), (user("a"), model(call("1")))]
+)
+def test_what_is_not_plain(talk: tuple[Message, ...]) -> None:
+    assert not is_plain(talk)
+
+
+def test_parts_that_nothing_is_left_of_do_not_break_the_order() -> None:
+    """Acceptance 13: a foreign part alone would be a turn without parts."""
+    foreign = Opaque(Vendor("other", "{}"))
+    own = Opaque(Vendor("gemini", '{"toolCall":{}}'))
+    marked = Text("", Signature("other", "b"))
+    assert turns(user("a"), model(foreign, marked), user("b")) == [user("a"), user("b")]
+    assert turns(user("a"), model(foreign, own), user("b")) == [user("a"), model(own), user("b")]
+
+
+def test_results_before_their_call_are_moved_behind_it() -> None:
+    """Acceptance 12: histories that were trimmed or put together anew."""
+    found = turns(user("a", result("1")), model(call("1"), call("2")), model("so"), user(result("2")))
+    assert found == [user("a"), model(call("1"), call("2"), "so"), user(result("1"), result("2"))]
+    found = turns(user("a"), model("b"), user(result("1")), model(call("1")), user("c"))
+    assert found == [user("a"), model("b", call("1")), user(result("1")), user("c")]
+    assert turns(user(result("1")), model(call("1"))) == [OPENING, model(call("1")), user(result("1"))]
+
+
+def test_ids_that_are_used_again_later_stay_with_their_own_step() -> None:
+    history = (
+        user("a"),
+        model(call("c")),
+        user(result("c", output="1")),
+        model(call("c")),
+        user(result("c", output="2")),
+    )
+    assert turns(*history) == list(history)
+
+
+def test_media_of_results_stand_beside_where_they_must() -> None:
+    """Notes §8: after all results of the content."""
+    one, two = ToolResult("1", "f", "{}", (IMAGE,)), ToolResult("2", "f", "{}")
+    history = (user("a"), model(call("1"), call("2")), user("look", one, two))
+    assert turns(*history)[2] == user(one, two, "look")
+    assert turns(*history, media_in_results=False)[2] == user(ToolResult("1", "f", "{}"), two, IMAGE, "look")
+
+
+def test_media_of_results_that_nobody_asked_for_stay() -> None:
+    found = turns(user("a"), user(ToolResult("9", "h", "{}", (IMAGE,))))
+    assert found[1] == user("[result of h: {}]", IMAGE)

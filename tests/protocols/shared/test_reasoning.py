@@ -1,5 +1,8 @@
+from typing import get_args
+
 import pytest
 
+from gemgate.catalog.data import read
 from gemgate.hub.abilities import Thinking
 from gemgate.hub.call import Effort, Reasoning
 from gemgate.protocols.shared.reasoning import ThinkingSettings, thinking_settings
@@ -144,3 +147,86 @@ def test_a_model_without_thinking_is_sent_nothing_and_all_wishes_are_reported() 
 def test_budget_and_level_never_go_together(thinking: Thinking, effort: Effort) -> None:
     found = settings(Reasoning(effort=effort), thinking)
     assert found.budget is None or found.level is None
+
+
+# ── small limits ──
+
+
+@pytest.mark.parametrize(
+    ("thinking", "budget", "level"),
+    [
+        (PRO, 128, None),
+        (FLASH, 0, None),
+        (LITE, 0, None),
+        (ALL_LEVELS, None, "minimal"),
+        (NO_MINIMAL, None, "low"),
+        (LOW_HIGH, None, "low"),
+        (Thinking(), None, None),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 1_023])
+def test_a_small_limit_leaves_the_least_to_thinking(
+    thinking: Thinking, budget: int | None, level: str | None, limit: int
+) -> None:
+    """Acceptance 31: otherwise the answer is empty, and billed."""
+    assert thinking_settings(Reasoning(), thinking, limit) == (ThinkingSettings(budget=budget, level=level), ())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("thinking", EVERY)
+def test_a_limit_that_leaves_room_changes_nothing(thinking: Thinking) -> None:
+    assert thinking_settings(Reasoning(), thinking, 1_024) == (ThinkingSettings(), ())
+
+
+@pytest.mark.parametrize("thinking", EVERY)
+@pytest.mark.parametrize("reasoning", [Reasoning(effort="high"), Reasoning(budget_tokens=5_000)])
+def test_a_wish_about_thinking_outweighs_a_small_limit(thinking: Thinking, reasoning: Reasoning) -> None:
+    assert thinking_settings(reasoning, thinking, 10) == thinking_settings(reasoning, thinking)
+
+
+def test_thoughts_that_shall_be_shown_must_exist() -> None:
+    shown = Reasoning(include_thoughts=True)
+    found = [thinking_settings(shown, thinking, 10)[0] for thinking in (PRO, FLASH, LITE, NO_MINIMAL)]
+    assert [(each.budget, each.level) for each in found] == [(128, None), (128, None), (512, None), (None, "low")]
+    assert all(each.include_thoughts for each in found)
+    hidden = thinking_settings(Reasoning(include_thoughts=False), FLASH, 10)[0]
+    assert hidden == ThinkingSettings(budget=0, include_thoughts=False)
+    assert thinking_settings(shown, Thinking(), 10)[1] == ("reasoning.include_thoughts",)
+
+
+# ── every family of the catalogue ──
+
+FAMILIES = {name: abilities.thinking for name, abilities in read().families.items()}
+WISHES = [
+    Reasoning(),
+    *(Reasoning(effort=effort) for effort in get_args(Effort)),
+    *(Reasoning(budget_tokens=tokens) for tokens in (-1, 0, 1, 127, 511, 1_024, 8_192, 32_768, 10**6)),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_wish_is_legal_for_every_family(family: str) -> None:
+    """Acceptance 31: never both, in range, a level that exists, nothing for who takes nothing."""
+    thinking = FAMILIES[family]
+    for wish in WISHES:
+        for shown in (None, True, False):
+            for limit in (None, 1, 1_024):
+                reasoning = Reasoning(effort=wish.effort, budget_tokens=wish.budget_tokens, include_thoughts=shown)
+                check_legal(thinking_settings(reasoning, thinking, limit)[0], thinking)
+
+
+def check_legal(found: ThinkingSettings, thinking: Thinking) -> None:
+    if thinking.control == "none":
+        assert found == ThinkingSettings()
+    if thinking.control != "level":
+        assert found.level is None
+    if thinking.control != "budget":
+        assert found.budget is None
+    assert found.level is None or found.level in thinking.levels
+    if found.budget == 0:
+        assert thinking.can_disable and not found.include_thoughts
+    elif found.budget not in (None, -1):
+        assert thinking.min_tokens <= (found.budget or 0) <= thinking.max_tokens
+
+
+def test_the_families_hold_every_way_of_control() -> None:
+    assert {thinking.control for thinking in FAMILIES.values()} == {"none", "budget", "level"}

@@ -36,8 +36,8 @@ def by_address(media: Media, *, by_url: bool, fetches: bool) -> Media | None:
     if source.url[:5].lower() == "gs://":
         return replace(media, source=Uri(source.url), mime_type=_fetched_type(media, source.url))
     place = _web_place(source.url)
-    if place is None:
-        return None
+    if place is None or _host(place) == FILES_HOST:
+        return None  # what Google holds is named in one way alone, so that its owner can be asked for
     if (video := _on_youtube(place, source.url)) is not None:
         hint = specific(media.mime_type)
         return replace(media, source=Uri(video), mime_type=hint if hint.startswith("video/") else "")
@@ -54,6 +54,10 @@ def _held(url: str) -> str | None:
     if place is None or place.netloc.lower() not in (FILES_HOST, f"{FILES_HOST}:443"):
         return None
     return f"https://{FILES_HOST}{place.path}" if FILE_PATH.fullmatch(place.path) else None
+
+
+def _host(place: SplitResult) -> str:
+    return (place.hostname or "").rstrip(".")
 
 
 def _web_place(url: str) -> SplitResult | None:

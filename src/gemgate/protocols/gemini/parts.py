@@ -1,12 +1,13 @@
 """Gemini's parts ↔ the hub's, both ways: what one way takes, the other gives back."""
 
-from typing import assert_never, cast
+from typing import assert_never, cast, get_args
 
 from msgspec import UNSET, Raw, json
 
 from gemgate.hub.parts import (
     Code,
     CodeResult,
+    Detail,
     Inline,
     JsonText,
     Media,
@@ -22,11 +23,16 @@ from gemgate.hub.parts import (
     Vendor,
 )
 from gemgate.protocols.gemini import wire
+from gemgate.protocols.gemini.segments import placed
 
 FORMAT = "gemini"
 
 OUTCOMES = {"OUTCOME_OK": "ok", "OUTCOME_FAILED": "failed", "OUTCOME_DEADLINE_EXCEEDED": "deadline_exceeded"}
 OUTCOME_NAMES = {hub: name for name, hub in OUTCOMES.items()}
+
+RESOLUTIONS: dict[Detail, Raw] = {
+    detail: Raw(json.encode({"level": f"MEDIA_RESOLUTION_{detail.upper()}"})) for detail in get_args(Detail)
+}
 
 
 def signature(part: wire.Part) -> Signature | None:
@@ -70,10 +76,11 @@ def to_hub(part: wire.Part, names: dict[str, str]) -> Part | None:
     return None
 
 
-def from_hub(part: Part, names: dict[str, str]) -> wire.Part | None:
+def from_hub(part: Part, names: dict[str, str], large: list[memoryview] | None = None) -> wire.Part | None:
     """Translate a part for Gemini; `None` if it belongs to another format alone.
 
-    `names` maps the client's function names to those that Gemini accepts.
+    `names` maps the client's function names to those that Gemini accepts. Large media join `large`, if given, and are
+    marked in the part (`segments`); otherwise they are copied.
     """
     match part:
         case Text():
@@ -81,12 +88,12 @@ def from_hub(part: Part, names: dict[str, str]) -> wire.Part | None:
         case Thought():
             made = wire.Part(text=part.text, thought=True)
         case Media():
-            made = _media(part)
+            made = _media(part, large)
         case ToolCall():
             call = wire.FunctionCall(part.id, names.get(part.name, part.name), raw(part.arguments))
             made = wire.Part(function_call=call)
         case ToolResult():
-            media = [item for inner in part.media if (item := from_hub(inner, names))]
+            media = [_media(inner, large) for inner in part.media]
             name = names.get(part.name, part.name)
             made = wire.Part(function_response=wire.FunctionResponse(part.id, name, raw(part.response), media))
         case Code():
@@ -106,16 +113,19 @@ def from_hub(part: Part, names: dict[str, str]) -> wire.Part | None:
     return made
 
 
-def _media(part: Media) -> wire.Part:
+def _media(part: Media, large: list[memoryview] | None) -> wire.Part:
     match part.source:
-        case Inline() as inline:
-            return wire.Part(inline_data=wire.Blob(part.mime_type, inline.text), thought=part.thought)
+        case Inline(data=data):
+            made = wire.Part(inline_data=wire.Blob(part.mime_type, placed(data, large)), thought=part.thought)
         case Uri(uri=uri):
-            return wire.Part(file_data=wire.FileData(part.mime_type, uri), thought=part.thought)
+            made = wire.Part(file_data=wire.FileData(part.mime_type, uri), thought=part.thought)
         case Remote():
             raise AssertionError("media at an address are brought in before a request is rendered")
         case _:
             assert_never(part.source)
+    if part.detail is not None:
+        made.media_resolution = RESOLUTIONS[part.detail]
+    return made
 
 
 def raw(text: JsonText) -> Raw:

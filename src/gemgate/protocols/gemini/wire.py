@@ -231,6 +231,9 @@ class GenerationConfig(Struct, rename="camel", omit_defaults=True, gc=False):
     speech_config: JsonField = UNSET
     image_config: JsonField = UNSET
     response_format: JsonField = UNSET
+    audio_transcription_config: JsonField = UNSET
+    translation_config: JsonField = UNSET
+    enable_enhanced_civic_answers: JsonField = UNSET
 
 
 class FunctionDeclaration(Struct, rename="camel", omit_defaults=True, gc=False):
@@ -280,6 +283,10 @@ class Request(Struct, rename="camel", omit_defaults=True, gc=False):
     safety_settings: JsonField = UNSET
     generation_config: GenerationConfig | None = None
     cached_content: str = ""
+    service_tier: JsonField = UNSET
+    store: JsonField = UNSET
+    labels: JsonField = UNSET
+    continuation_token: JsonField = UNSET
 
 
 encoder = json.Encoder()

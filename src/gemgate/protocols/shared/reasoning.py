@@ -17,6 +17,12 @@ MINIMAL_BELOW_TOKENS = 1_000
 LOW_BELOW_TOKENS = 2_000
 HIGH_ABOVE_TOKENS = 12_000
 
+SMALL_LIMIT_TOKENS = 1_024
+"""Thoughts count against the limit of the answer: below what a low effort may spend, nothing would be left of it."""
+
+LEAST_SHOWN_TOKENS = 128
+"""What the model that thinks most takes at least."""
+
 _RANK: dict[Level, int] = {"minimal": 0, "low": 1, "medium": 2, "high": 3}
 
 
@@ -28,12 +34,18 @@ class ThinkingSettings(Struct, frozen=True, kw_only=True):
     include_thoughts: bool | None = None
 
 
-def thinking_settings(reasoning: Reasoning, thinking: Thinking) -> tuple[ThinkingSettings, tuple[str, ...]]:
+def thinking_settings(
+    reasoning: Reasoning, thinking: Thinking, limit_tokens: int | None = None
+) -> tuple[ThinkingSettings, tuple[str, ...]]:
     """Put a wish about thinking into the terms of a model; total, never raises.
 
     Returns the settings and the hub paths of what cannot be honoured. Where thinking cannot be switched off, "off"
-    becomes the least there is, hidden. A wish that is merely fitted to the model's range is not a loss.
+    becomes the least there is, hidden. A wish that is merely fitted to the model's range is not a loss. Without a wish,
+    thinking is set to its least where the answer may have few tokens (`limit_tokens`), so that it is not eaten up.
     """
+    small = limit_tokens is not None and limit_tokens < SMALL_LIMIT_TOKENS
+    if small and reasoning.effort is None and reasoning.budget_tokens is None and thinking.control != "none":
+        return _least(thinking, shown=reasoning.include_thoughts), ()
     match thinking.control:
         case "none":
             # Who wants no thoughts has what they want.
@@ -49,6 +61,15 @@ def thinking_settings(reasoning: Reasoning, thinking: Thinking) -> tuple[Thinkin
         budget=budget, level=level, include_thoughts=False if off else reasoning.include_thoughts
     )
     return settings, (off,) if off and not thinking.can_disable else ()
+
+
+def _least(thinking: Thinking, *, shown: bool | None) -> ThinkingSettings:
+    if thinking.control == "level":
+        return ThinkingSettings(level=thinking.levels[0] if thinking.levels else None, include_thoughts=shown)
+    # To show thoughts while there are none is refused.
+    least = max(thinking.min_tokens, LEAST_SHOWN_TOKENS) if shown else thinking.min_tokens
+    budget = 0 if thinking.can_disable and not shown else least
+    return ThinkingSettings(budget=budget, include_thoughts=shown)
 
 
 def _given(reasoning: Reasoning) -> tuple[str, ...]:

@@ -1,0 +1,107 @@
+"""Media as a model takes them: types that it reads, and how closely it shall look."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gemgate.errors import InvalidRequest
+from gemgate.hub.parts import Detail, Inline, Media, Message, Remote, Text, ToolCall, ToolResult, Uri, Vendor
+from gemgate.protocols.gemini.outbound import outbound
+from tests.protocols.shaping import NEW, OLD, ask, checked
+
+PER_PART = replace(NEW, detail_per_part=True)
+GEMINI_3 = "gemini-3-flash-preview"
+YOUTUBE = Uri("https://www.youtube.com/watch?v=x")
+
+
+def media(mime_type: str = "image/png", detail: Detail | None = None) -> Media:
+    return Media(mime_type, Inline("AAAA"), detail=detail)
+
+
+def user(*parts: Any) -> Message:
+    return Message("user", parts)
+
+
+def test_types_are_put_as_gemini_reads_them() -> None:
+    given = [media(kind) for kind in ("image/jpg", "IMAGE/PNG", "text/csv", "application/json", "audio/x-wav")]
+    parts = checked(ask(user(*given)))["contents"][0]["parts"]
+    kinds = [part["inlineData"]["mimeType"] for part in parts]
+    assert kinds == ["image/jpeg", "image/png", "text/plain", "text/plain", "audio/wav"]
+
+
+def test_addresses_keep_the_type_they_have() -> None:
+    part = checked(ask(user(Media("", YOUTUBE))))["contents"][0]["parts"][0]
+    assert part == {"fileData": {"fileUri": YOUTUBE.uri}}
+
+
+@pytest.mark.parametrize("kind", ["image/gif", "", "application/vnd.ms-excel"])
+def test_what_gemini_does_not_read_is_refused_where_it_stood(kind: str) -> None:
+    first = Message("model", (Text("order"), Text("changes")))
+    with pytest.raises(InvalidRequest) as error:
+        outbound(ask(first, user(Text("a"), Text(""), media(kind))), OLD)
+    assert error.value.param == "messages.1.parts.2" and error.value.code == "unsupported_media"
+    call, result = ToolCall("1", "f", "{}"), ToolResult("1", "f", "{}", (media(), media(kind)))
+    with pytest.raises(InvalidRequest) as error:
+        outbound(ask(user(Text("a")), Message("model", (call,)), user(Text("b"), result)), NEW)
+    assert error.value.param == "messages.2.parts.1"
+
+
+def test_media_that_nobody_brought_in_are_our_own_fault() -> None:
+    with pytest.raises(AssertionError):
+        outbound(ask(user(Media("image/png", Remote("https://x/y.png")))), OLD)
+
+
+def resolutions(body: dict[str, Any]) -> list[str | None]:
+    return [part.get("mediaResolution", {}).get("level") for part in body["contents"][0]["parts"]]
+
+
+def test_detail_of_each_part() -> None:
+    details: list[Detail] = ["low", "medium", "high", "ultra_high"]
+    call = ask(user(media(), *(media(detail=detail) for detail in details), media("application/pdf", "low")))
+    body = checked(call, GEMINI_3, PER_PART)
+    assert resolutions(body) == [
+        None,
+        *(f"MEDIA_RESOLUTION_{level}" for level in ("LOW", "MEDIUM", "HIGH", "ULTRA_HIGH", "LOW")),
+    ]
+    assert "mediaResolution" not in body.get("generationConfig", {})
+    assert outbound(call, PER_PART).dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("details", "level", "lost"),
+    [
+        (["low", "low"], "LOW", []),
+        ([None, "medium"], "MEDIUM", []),
+        (["low", "high", "medium"], "HIGH", ["messages.detail"]),
+        (["ultra_high"], "HIGH", ["messages.detail"]),
+    ],
+)
+def test_one_detail_for_all_is_the_closest(details: list[Detail | None], level: str, lost: list[str]) -> None:
+    call = ask(user(*(media(detail=detail) for detail in details)))
+    body = checked(call)
+    assert body["generationConfig"] == {"mediaResolution": f"MEDIA_RESOLUTION_{level}"}
+    assert resolutions(body) == [None] * len(details)
+    assert [drop.path for drop in outbound(call, OLD).dropped] == lost
+
+
+@pytest.mark.parametrize("abilities", [OLD, PER_PART])
+def test_detail_is_for_what_is_looked_at(abilities: Any) -> None:
+    body = checked(ask(user(media("audio/wav", "high"), media("text/plain", "high"))), abilities=abilities)
+    assert resolutions(body) == [None, None] and "generationConfig" not in body
+
+
+def test_detail_of_a_video_at_an_address_and_inside_a_result() -> None:
+    video = Media("", YOUTUBE, detail="low")
+    assert resolutions(checked(ask(user(video)), GEMINI_3, PER_PART)) == ["MEDIA_RESOLUTION_LOW"]
+    call, result = ToolCall("1", "f", "{}"), ToolResult("1", "f", "{}", (media(detail="high"),))
+    history = (user(Text("a")), Message("model", (call,)), user(result))
+    inside = checked(ask(*history), GEMINI_3, PER_PART)["contents"][2]["parts"][0]["functionResponse"]["parts"][0]
+    assert inside["mediaResolution"] == {"level": "MEDIA_RESOLUTION_HIGH"}
+    assert checked(ask(*history))["generationConfig"] == {"mediaResolution": "MEDIA_RESOLUTION_HIGH"}
+
+
+def test_what_gemini_itself_was_told_of_a_part_wins() -> None:
+    own = Vendor("gemini", '{"mediaResolution":{"level":"MEDIA_RESOLUTION_LOW"}}')
+    call = ask(user(Media("image/png", Inline("AAAA"), vendor=own, detail="high")))
+    assert resolutions(checked(call, GEMINI_3, PER_PART)) == ["MEDIA_RESOLUTION_LOW"]
