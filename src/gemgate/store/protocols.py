@@ -1,5 +1,6 @@
 """What the pipeline needs of a store, whatever database is behind it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -40,4 +41,19 @@ class OwnerStore(Protocol):
 
     async def delete(self, owner: Owner) -> None:
         """Forget a resource."""
+        ...
+
+
+class SignatureStore(Protocol):
+    """What was signed, by key, for a while; what has expired is as if it were not."""
+
+    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Find remembered values by key, all in one read; may raise whatever the database does."""
+        ...
+
+    def remember(self, rows: Mapping[bytes, bytes], expires_at: float) -> None:
+        """Keep values by key until `expires_at` in Unix seconds, newer ones in the place of older ones.
+
+        Returns at once and never fails; what was remembered can be recalled at once in the same process.
+        """
         ...

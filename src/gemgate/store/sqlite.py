@@ -5,13 +5,15 @@ All statements run in one thread of their own, so that the event loop never wait
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from gemgate.errors import SettingsError
+from gemgate.store import signature_rows
 from gemgate.store.protocols import Owner
+from gemgate.store.write_behind import WriteBehind
 
 BUSY_SECONDS = 5.0
 PURGE_ROWS = 1_000
@@ -24,13 +26,14 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """An `OwnerStore` in one file. Open it before use."""
+    """An `OwnerStore` and a `SignatureStore` in one file. Open it before use; `clock` gives Unix seconds."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._behind = WriteBehind(self._write_signatures, clock)
 
     async def open(self) -> None:
         """Open the file, making it if need be, and bring it to the newest shape; raises `SettingsError`."""
@@ -50,7 +53,8 @@ class SqliteStore:
             ) from error
 
     async def aclose(self) -> None:
-        """Close the file; what was written stays."""
+        """Write what is still to be written, and close the file."""
+        await self._behind.flush()
         await self._run(self._disconnect)
         self._executor.shutdown(wait=False)
 
@@ -74,6 +78,21 @@ class SqliteStore:
     async def delete(self, owner: Owner) -> None:
         """Forget a resource."""
         await self._do(_delete, owner)
+
+    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Find remembered values by key; raises `sqlite3.Error`."""
+        found = self._behind.find(keys)
+        missing = [key for key in keys if key not in found]
+        if missing:
+            found |= await self._do(signature_rows.read, missing, self._clock())
+        return found
+
+    def remember(self, rows: Mapping[bytes, bytes], expires_at: float) -> None:
+        """Keep values until `expires_at`; they are written in the background, and can be read at once."""
+        self._behind.add(rows, expires_at)
+
+    async def _write_signatures(self, rows: signature_rows.Rows) -> None:
+        await self._do(signature_rows.write, rows, self._clock())
 
     async def _do(
         self, statement: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -1,0 +1,145 @@
+"""Thought signatures for clients that lose them: remembered when the model signs, put back when the history returns.
+
+Models refuse, or answer worse, when what they signed comes back unsigned, and most clients keep only what their
+own format names. So what was signed is kept for a day, for each caller, under what any client does give back: the ids
+of calls, the words of the user and of the model.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct, msgpack
+from msgspec.structs import replace
+
+from gemgate.hub.call import Function, Generate
+from gemgate.hub.parts import Message, Opaque, Part, ToolCall
+from gemgate.pipeline.recall_keys import is_speech, last_speech, words
+from gemgate.pipeline.recall_memory import RecentRows
+from gemgate.pipeline.recall_pieces import Piece, Record, pieces, restored
+from gemgate.pipeline.recall_watch import Watch
+from gemgate.store.protocols import SignatureStore
+from gemgate.store.trouble import Trouble
+
+KEPT_SECONDS = 24 * 3600
+RECALL_SECONDS = 2.0
+"""Longer than this no request waits for a store in trouble."""
+MAX_WANTED = 2_000
+"""Of a longer history only the latest is looked up."""
+MEMORY_BYTES = 32 << 20
+
+_encode = msgpack.Encoder().encode
+_decode = msgpack.Decoder(Record).decode
+
+
+class Recall:
+    """Remembers what models sign; `seconds` gives Unix seconds. Trouble with the store never fails a request."""
+
+    def __init__(self, store: SignatureStore, seconds: Callable[[], float]) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._recent = RecentRows(MEMORY_BYTES)
+        self._trouble = Trouble(seconds)
+
+    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Generate:
+        """Put back what the caller's client has lost of its history: signatures, and parts that it does not know.
+
+        `family` names the models that understand the signatures; without `everything` only calls are looked up.
+        """
+        wanted = _wanted(call, caller_id, everything=everything)
+        if not wanted:
+            return call
+        found = await self._find(list(dict.fromkeys(item.key for item in wanted)))
+        parts: dict[int, list[Part]] = {}
+        for item in wanted:
+            record = found.get(item.key)
+            if record is None or record.family != family:
+                continue
+            original = call.messages[item.message].parts
+            changed = parts.setdefault(item.message, list(original))
+            # The pieces come last first, so the places of the others still hold.
+            changed[item.piece.start : item.piece.stop] = restored(item.piece, record, original)
+        if not parts:
+            return call
+        messages = list(call.messages)
+        for index, changed in parts.items():
+            messages[index] = Message(messages[index].role, tuple(changed))
+        return replace(call, messages=tuple(messages))
+
+    def watch(self, call: Generate, caller_id: str, family: str) -> Watch:
+        """Watch the reply to a call."""
+        return Watch(self._remember, caller_id, family, last_speech(call.messages))
+
+    async def _find(self, keys: list[bytes]) -> dict[bytes, Record]:
+        rows = self._recent.find(keys, self._seconds())
+        missing = [key for key in keys if key not in rows]
+        if missing:
+            try:
+                async with asyncio.timeout(RECALL_SECONDS):
+                    rows |= await self._store.recall(missing)
+            except Exception as error:  # whatever it is, the request goes on without
+                self._trouble.tell("signatures cannot be recalled", error)
+        return dict(_records(rows))
+
+    def _remember(self, records: Mapping[bytes, Record]) -> None:
+        rows = {key: _encode(record) for key, record in records.items()}
+        expires_at = self._seconds() + KEPT_SECONDS
+        self._recent.add(rows, expires_at)
+        self._store.remember(rows, expires_at)
+
+
+def _records(rows: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Record]]:
+    for key, row in rows.items():
+        try:
+            yield key, _decode(row)
+        except msgspec.MsgspecError:
+            continue  # of another version
+
+
+class _Wanted(Struct, frozen=True, gc=False):
+    """A piece that lacks what may be remembered of it; `message` is the place of its message."""
+
+    key: bytes
+    message: int
+    piece: Piece
+
+
+def _wanted(call: Generate, caller_id: str, *, everything: bool) -> list[_Wanted]:
+    """List the pieces to look up, the latest first."""
+    served = any(not isinstance(tool, Function) for tool in call.tools)
+    said = _Said(call.messages)
+    wanted: list[_Wanted] = []
+    for number in range(len(call.messages) - 1, -1, -1):
+        message = call.messages[number]
+        if message.role != "model":
+            continue
+        # Tools that the upstream ran leave traces around calls, which only its own format carries.
+        signed_too = served and not any(isinstance(part, Opaque) for part in message.parts)
+        for piece in reversed(pieces(message.parts)):
+            is_call = isinstance(piece.anchor, ToolCall)
+            if (everything or is_call) and (piece.bare or (signed_too and is_call)):
+                wanted.append(_Wanted(piece.key(caller_id, b"" if is_call else said.before(number)), number, piece))
+                if len(wanted) == MAX_WANTED:
+                    return wanted
+    return wanted
+
+
+class _Said:
+    """What the user had said last before each message."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._speeches: list[Message | None] = []
+        self._speech: Message | None = None
+        self._words: bytes | None = None
+        last: Message | None = None
+        for message in messages:
+            self._speeches.append(last)
+            if is_speech(message):
+                last = message
+
+    def before(self, number: int) -> bytes:
+        """Tell the last words before the message of this number."""
+        speech = self._speeches[number]
+        if self._words is None or speech is not self._speech:
+            self._speech, self._words = speech, words(speech)
+        return self._words
