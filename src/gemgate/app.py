@@ -4,23 +4,28 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from gemgate import __version__
 from gemgate.callers.auth import ClientKeys
 from gemgate.callers.first_key import first_key
 from gemgate.catalog.catalog import Catalog
-from gemgate.config import Settings
-from gemgate.errors import Unavailable
+from gemgate.config import Media, Settings
+from gemgate.errors import SettingsError, Unavailable
 from gemgate.hub.models import ModelInfo
 from gemgate.keys.pool import KeyPool
+from gemgate.media.fetch import MediaFetcher
 from gemgate.net.http import HttpClient
 from gemgate.net.proxy import Proxies
 from gemgate.pipeline.exchange import Cors
 from gemgate.pipeline.handle import Clock, Handler
+from gemgate.pipeline.preview import DryRun
+from gemgate.pipeline.recall import Recall
 from gemgate.pipeline.relay import Relay
 from gemgate.server.application import Application
 from gemgate.server.endpoint import Endpoint, Limits, Surfaces
@@ -29,6 +34,7 @@ from gemgate.surfaces.gemini import GeminiSurface, RelayedGemini, TranslatedGemi
 from gemgate.surfaces.gemini_resources import Resources
 from gemgate.surfaces.models import ModelsSurface
 from gemgate.surfaces.openai_chat import ChatSurface
+from gemgate.surfaces.translate import TranslateSurface
 from gemgate.upstreams.embedded.advice import SET_A_KEY
 from gemgate.upstreams.embedded.upstream import EmbeddedUpstream
 from gemgate.upstreams.gemini_api.api import GeminiApi
@@ -50,7 +56,27 @@ class State:
 def build(settings: Settings, state: State | None = None) -> Application:
     """Build the application that serves under these settings; raises `SettingsError`."""
     state = state or State()
-    return _gemini(settings, state) if settings.gemini.api_keys else _embedded(settings, state)
+    made = _assembled(settings)
+    endpoint = _endpoint(settings, made.surfaces, lambda: made.ready() and not state.draining)
+    return Application(endpoint, made.start, made.stop)
+
+
+def translator(settings: Settings) -> TranslateSurface:
+    """Build what `POST /v1/translate` answers with; nothing is started for it."""
+    return _assembled(settings).surfaces.translate
+
+
+class _Assembly(Struct, frozen=True):
+    """The surfaces of an upstream, and what has to be started before them and stopped after them."""
+
+    surfaces: Surfaces
+    ready: Callable[[], bool]
+    start: Sequence[Callable[[], Awaitable[None]]]
+    stop: Sequence[Callable[[], Awaitable[None]]]
+
+
+def _assembled(settings: Settings) -> _Assembly:
+    return _gemini(settings) if settings.gemini.api_keys else _embedded(settings)
 
 
 _ids = random.Random(secrets.randbits(128))  # noqa: S311 - ids tell replies apart, they guard nothing
@@ -70,15 +96,29 @@ def _clock() -> Clock:
     return Clock(time.time, lambda: _date(int(time.time() // DAY_SECONDS)), new_id)
 
 
-def _gemini(settings: Settings, state: State) -> Application:
+def _gemini(settings: Settings) -> _Assembly:
     clock = _clock()
     catalog = Catalog.load(settings.catalog_overrides)
     client = HttpClient(settings.gemini.deadlines, Proxies())
-    api = GeminiApi(client, settings.gemini.base_url, settings.gemini.api_version)
+    api = GeminiApi(client, settings.gemini.base_url, settings.gemini.api_version, new_id)
     pool = KeyPool(settings.gemini.api_keys, time.monotonic)
     store = SqliteStore(settings.data_path / DATABASE, time.time)
     attempts = settings.gemini.max_attempts
-    handler = _handler(settings, api, pool, catalog, clock)
+    fetcher = _fetcher(settings.media)
+    resources = Resources(api, pool, catalog, store, clock, max_attempts=attempts)
+    handler = Handler(
+        api,
+        pool,
+        catalog,
+        clock,
+        fetcher=fetcher,
+        memory=Recall(store, time.time),
+        key_of=resources.key_of,
+        max_attempts=attempts,
+        keepalive_seconds=settings.server.keepalive_after_seconds,
+        whole_keepalive=settings.server.whole_keepalive,
+    )
+    dry_run = DryRun(api, catalog, clock.today, splits=True)
 
     async def list_models() -> list[ModelInfo]:
         tried: set[str] = set()
@@ -93,21 +133,28 @@ def _gemini(settings: Settings, state: State) -> Application:
                 return models
         raise Unavailable("No upstream key can list the models right now.")
 
+    chat = ChatSurface(handler, dry_run, images=settings.chat.images)
+    gemini = RelayedGemini(Relay(api, pool, catalog, clock, max_attempts=attempts), api, resources)
     surfaces = Surfaces(
-        chat=ChatSurface(handler),
-        gemini=RelayedGemini(
-            Relay(api, pool, catalog, clock, max_attempts=attempts),
-            api,
-            Resources(api, pool, catalog, store, clock, max_attempts=attempts),
-        ),
+        chat=chat,
+        gemini=gemini,
         models=ModelsSurface(list_models, catalog, clock),
+        translate=TranslateSurface(chat, gemini),
         lists_natively=True,
     )
-    endpoint = _endpoint(settings, surfaces, lambda: not state.draining)
-    return Application(endpoint, [store.open], [client.aclose, store.aclose])
+    return _Assembly(surfaces, lambda: True, [store.open], [client.aclose, fetcher.aclose, store.aclose])
 
 
-def _embedded(settings: Settings, state: State) -> Application:
+def _fetcher(media: Media) -> MediaFetcher:
+    try:
+        return MediaFetcher(
+            allow=media.allow, max_bytes=media.max_bytes, total_seconds=media.total_seconds, proxies=Proxies()
+        )
+    except ValueError as error:
+        raise SettingsError("media.allow", f"{error} (GEMGATE_MEDIA_ALLOW)") from error
+
+
+def _embedded(settings: Settings) -> _Assembly:
     clock = _clock()
     catalog = Catalog.load(settings.catalog_overrides)
     chosen = settings.embedded
@@ -117,7 +164,15 @@ def _embedded(settings: Settings, state: State) -> Application:
         concurrency=chosen.concurrency,
         queue_limit=chosen.queue_limit,
     )
-    handler = _handler(settings, upstream, None, catalog, clock)
+    handler = Handler(
+        upstream,
+        None,
+        catalog,
+        clock,
+        max_attempts=settings.gemini.max_attempts,
+        keepalive_seconds=settings.server.keepalive_after_seconds,
+        whole_keepalive=settings.server.whole_keepalive,
+    )
 
     async def list_models() -> list[ModelInfo]:
         methods = ("generateContent", "streamGenerateContent", "countTokens")
@@ -125,15 +180,17 @@ def _embedded(settings: Settings, state: State) -> Application:
             ModelInfo(name=upstream.model_name, input_tokens=chosen.context_tokens, methods=methods, owner="gemgate")
         ]
 
-    gemini: GeminiSurface = TranslatedGemini(handler, SET_A_KEY)
+    dry_run = DryRun(upstream, catalog, clock.today)
+    chat = ChatSurface(handler, dry_run)
+    gemini: GeminiSurface = TranslatedGemini(handler, dry_run, SET_A_KEY)
     surfaces = Surfaces(
-        chat=ChatSurface(handler),
+        chat=chat,
         gemini=gemini,
         models=ModelsSurface(list_models, catalog, clock),
+        translate=TranslateSurface(chat, gemini),
         lists_natively=False,
     )
-    endpoint = _endpoint(settings, surfaces, lambda: upstream.ready and not state.draining)
-    return Application(endpoint, [_soon(upstream.start)], [upstream.aclose])
+    return _Assembly(surfaces, lambda: upstream.ready, [_soon(upstream.start)], [upstream.aclose])
 
 
 def _soon(start: Callable[[], None]) -> Callable[[], Awaitable[None]]:
@@ -143,19 +200,6 @@ def _soon(start: Callable[[], None]) -> Callable[[], Awaitable[None]]:
         asyncio.get_running_loop().call_later(0.1, start)
 
     return step
-
-
-def _handler(
-    settings: Settings, upstream: GeminiApi | EmbeddedUpstream, pool: KeyPool | None, catalog: Catalog, clock: Clock
-) -> Handler:
-    return Handler(
-        upstream,
-        pool,
-        catalog,
-        clock,
-        max_attempts=settings.gemini.max_attempts,
-        keepalive_seconds=settings.server.keepalive_after_seconds,
-    )
 
 
 def _endpoint(settings: Settings, surfaces: Surfaces, ready: Callable[[], bool]) -> Endpoint:

@@ -39,6 +39,8 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_requests: int = 2_000
     """Requests under way at once; beyond it clients are told to come back."""
     keepalive_after_seconds: float = 15.0
+    whole_keepalive: bool = False
+    """Send white space before an unstreamed answer that takes long; its status is 200 from then on, come what may."""
     drain_seconds: float = 60.0
 
 
@@ -68,6 +70,22 @@ class Embedded(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     queue_limit: int = 16
 
 
+class Chat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How chat completions answer."""
+
+    images: Literal["content", "field"] = "content"
+    """Images of the answer: markdown in `content`, or entries of `images`; `modalities` of a request overrides it."""
+
+
+class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Media that are fetched on behalf of clients."""
+
+    allow: tuple[str, ...] = ()
+    """Hosts, `host:port`, `*.domain` or networks (`10.0.0.0/8`) that may be private."""
+    max_bytes: int = 100 * 1024 * 1024
+    total_seconds: float = 60.0
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told on standard error."""
 
@@ -82,6 +100,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clients: Clients = Clients()
     gemini: Gemini = Gemini()
     embedded: Embedded = Embedded()
+    chat: Chat = Chat()
+    media: Media = Media()
     log: Log = Log()
     data_dir: str = ""
     models: dict[str, object] = field(default_factory=dict[str, object])
@@ -112,11 +132,13 @@ VARIABLES = {
     "GEMGATE_PUBLIC_URL": ("server", "public_url"),
     "GEMGATE_CORS_ORIGINS": ("server", "cors_origins"),
     "GEMGATE_MODEL": ("embedded", "model_path"),
+    "GEMGATE_MEDIA_ALLOW": ("media", "allow"),
+    "GEMGATE_CHAT_IMAGES": ("chat", "images"),
     "LOG_LEVEL": ("log", "level"),
     "LOG_FORMAT": ("log", "format"),
 }
 UPSTREAM_KEYS = ("GEMINI_API_KEYS", "GEMINI_API_KEY", "GOOGLE_API_KEY")
-LISTS = frozenset({"api_keys", "cors_origins"})
+LISTS = frozenset({"allow", "api_keys", "cors_origins"})
 
 
 def load(environment: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Settings:
@@ -193,6 +215,8 @@ def _checked(settings: Settings) -> Settings:
         "gemini.deadlines.connect_seconds": deadlines.connect_seconds,
         "gemini.deadlines.first_byte_seconds": deadlines.first_byte_seconds,
         "gemini.deadlines.silence_seconds": deadlines.silence_seconds,
+        "media.max_bytes": settings.media.max_bytes,
+        "media.total_seconds": settings.media.total_seconds,
         "embedded.context_tokens": embedded.context_tokens,
         "embedded.concurrency": embedded.concurrency,
     }

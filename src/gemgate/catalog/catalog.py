@@ -36,7 +36,11 @@ class Target(Struct, frozen=True, kw_only=True):
     """the name as the client wrote it, without `models/`"""
     model: str
     """the name that goes upstream"""
+    family: str = ""
+    """whose abilities these are; what a model has signed, another of its family understands"""
     abilities: Abilities = Abilities()
+    max_output_tokens: int | None = None
+    """the most that one answer may have, if it is known"""
     reasoning: Reasoning | None = None
     """what a suffix such as `-thinking` asks for, where the request itself says nothing"""
     web_search: bool = False
@@ -88,13 +92,16 @@ class Catalog:
 
     def abilities(self, name: str) -> Abilities:
         """Tell what a model of this upstream name can do; of an unknown name, what its family can."""
-        families = self._data.families
-        return families[family(name, families) or self._data.newest]
+        return self._data.families[self._family(name)]
+
+    def _family(self, name: str) -> str:
+        return family(name, self._data.families) or self._data.newest
 
     def route(self, name: str, today: date) -> Target:
         """Find out where a name as the client wrote it leads on a day; never fails."""
         if len(name) > LONGEST_NAME:
-            return Target(asked=name, model=name, abilities=self._data.families[self._data.newest])
+            newest = self._data.newest
+            return Target(asked=name, model=name, family=newest, abilities=self._data.families[newest])
         return self._remembered(name, today)
 
     def _route(self, name: str, today: date) -> Target:
@@ -102,12 +109,19 @@ class Catalog:
         found = self._known(asked)
         if found is None:
             model = self._unaliased(asked)
-            return Target(asked=asked, model=model, abilities=self.abilities(model))
+            return Target(asked=asked, model=model, family=self._family(model), abilities=self.abilities(model))
         row, suffixes = found
         while row.successor and row.retired(today):
             row = self._data.models[row.successor]
         abilities = self.abilities(row.name)
-        target = Target(asked=asked, model=row.name, abilities=abilities, successor=row.successor)
+        target = Target(
+            asked=asked,
+            model=row.name,
+            family=self._family(row.name),
+            abilities=abilities,
+            max_output_tokens=row.max_output_tokens,
+            successor=row.successor,
+        )
         for suffix in reversed(suffixes):
             target = _applied(suffix, target, abilities.thinking)
         return target

@@ -17,6 +17,10 @@ environment:
   GEMINI_BASE_URL   another address of the Gemini API
   GEMGATE_CONFIG    a TOML file with all settings
   GEMGATE_DATA_DIR  the folder for the client key and the database
+  GEMGATE_MEDIA_ALLOW
+                    private hosts that media may be fetched from, comma separated
+  GEMGATE_CHAT_IMAGES
+                    where images of chat answers go: content (as markdown, the default) or field (`images`)
   LOG_LEVEL         DEBUG, INFO, WARNING or ERROR
 """
 
@@ -43,6 +47,10 @@ def _run(chosen: argparse.Namespace) -> int:
         from gemgate.cli.doctor import doctor
 
         return doctor(os.environ, flags)
+    if chosen.command == "translate":
+        from gemgate.cli.translate import translate
+
+        return translate(os.environ, flags, chosen.path, chosen.file)
     from gemgate.cli.serve import serve
 
     return serve(os.environ, flags, reload=chosen.reload)
@@ -62,4 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=int, help="processes that share the port (default 1)")
     serve.add_argument("--reload", action="store_true", help="start anew when the source changes")
     commands.add_parser("doctor", parents=[config], help="check settings, keys, upstream and embedded model")
+    translate = commands.add_parser(
+        "translate", parents=[config], help="show what would be sent upstream for a request, and send nothing"
+    )
+    translate.add_argument(
+        "--path",
+        default="/v1/chat/completions",
+        help="where the request would go (default %(default)s; /v1beta/models/MODEL:generateContent for Gemini's own)",
+    )
+    translate.add_argument("file", nargs="?", default="-", metavar="FILE", help="the request's body (default: stdin)")
     return parser

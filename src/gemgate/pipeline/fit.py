@@ -11,15 +11,18 @@ from gemgate.hub.codec import Dropped
 
 
 def fitted(call: Generate, target: Target) -> Generate:
-    """Add what the model name asked for by suffix, where the request itself says nothing."""
-    reasoning, tools = call.reasoning, call.tools
+    """Add what the model name asked for by suffix, where the request itself says nothing; bound the answer's length."""
+    reasoning, tools, sampling = call.reasoning, call.tools, call.sampling
     if target.reasoning is not None:
         reasoning = _merged(reasoning, target.reasoning)
     if target.web_search and not any(isinstance(tool, BuiltIn) and tool.kind == "web_search" for tool in tools):
         tools = (*tools, BuiltIn("web_search"))
-    if reasoning is call.reasoning and tools is call.tools:
+    limit = target.max_output_tokens
+    if limit is not None and sampling.max_output_tokens is not None and sampling.max_output_tokens > limit:
+        sampling = replace(sampling, max_output_tokens=limit)
+    if reasoning is call.reasoning and tools is call.tools and sampling is call.sampling:
         return call
-    return replace(call, reasoning=reasoning, tools=tools)
+    return replace(call, reasoning=reasoning, tools=tools, sampling=sampling)
 
 
 def _merged(asked: Reasoning, suffix: Reasoning) -> Reasoning:

@@ -4,30 +4,36 @@ Headers are held until the first event, or until the client needs a sign of life
 status, after it the stream itself carries the error. Only events close the door to another attempt.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import date
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from gemgate.callers.auth import Caller
 from gemgate.catalog.catalog import Catalog, Target
-from gemgate.errors import GemgateError, InvalidRequest
+from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest
 from gemgate.hub.call import CountTokens, Generate
 from gemgate.hub.codec import Identity, Parsed, Writer
-from gemgate.hub.events import Event, Failure, Finish, Usage
+from gemgate.hub.events import Event, ResponseStart
 from gemgate.keys.pool import KeyPool, Lease
-from gemgate.pipeline.attempt import Answer, Attempts, begin, shown
+from gemgate.media.bring import Fetcher, brought
+from gemgate.pipeline.attempt import Attempts, begin, shown
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.fit import fitted, in_client_terms, in_client_words, refuse_drops
 from gemgate.pipeline.heartbeat import Heartbeat
+from gemgate.pipeline.lessen import lessened
+from gemgate.pipeline.send import STREAM_HEADERS, remember_usage, send_batch, send_blank
+from gemgate.pipeline.several import Answer, all_begun, singles
+from gemgate.pipeline.single_call import SingleCall
 from gemgate.pipeline.unsigned import unsigned
+from gemgate.pipeline.work import Work
 from gemgate.upstreams.base import Prepared, Upstream
 from gemgate.upstreams.refusal import UpstreamRefusal
 
 T = TypeVar("T")
-
-STREAM_HEADERS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-"""Nobody on the way may hold a stream back."""
 
 
 class Clock(Struct, frozen=True):
@@ -38,8 +44,40 @@ class Clock(Struct, frozen=True):
     new_id: Callable[[], str]
 
 
+class Watching(Protocol):
+    """Sees a reply go by and keeps what it has to be remembered for."""
+
+    def see(self, events: list[Event]) -> None:
+        """See the next batch."""
+        ...
+
+    def keep(self) -> None:
+        """The reply is over, or broke off."""
+        ...
+
+
+class Memory(Protocol):
+    """What clients lose of their histories, and get back."""
+
+    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Generate:
+        """Put back what is missing in a call's history."""
+        ...
+
+    def watch(self, call: Generate, caller_id: str, family: str) -> Watching:
+        """Watch the reply to a call."""
+        ...
+
+
+KeyOf = Callable[[Caller, Sequence[str]], Awaitable[Lease | None]]
+"""Finds the key that owns what a caller's request refers to; raises `NotFound` for what is somebody else's."""
+
+
 class Handler:
-    """Serves translated requests from one upstream; `pool` is `None` where it needs no keys."""
+    """Serves translated requests from one upstream.
+
+    `pool` is `None` where it needs no keys, `memory` where nothing is signed, `key_of` where nothing is kept.
+    `whole_keepalive` sends white space before an unstreamed reply that takes long; from then on its status is 200.
+    """
 
     def __init__(
         self,
@@ -48,15 +86,23 @@ class Handler:
         catalog: Catalog,
         clock: Clock,
         *,
+        fetcher: Fetcher | None = None,
+        memory: Memory | None = None,
+        key_of: KeyOf | None = None,
         max_attempts: int,
         keepalive_seconds: float,
+        whole_keepalive: bool = False,
     ) -> None:
         self._upstream = upstream
         self._pool = pool
         self._catalog = catalog
         self._clock = clock
+        self._fetcher = fetcher
+        self._memory = memory
+        self._key_of = key_of
         self._max_attempts = max_attempts
         self._keepalive_seconds = keepalive_seconds
+        self._whole_keepalive = whole_keepalive
 
     async def generate(self, exchange: Exchange, parsed: Parsed) -> None:
         """Answer a request for an answer; raises a `GemgateError` while nothing has been sent."""
@@ -64,14 +110,11 @@ class Handler:
         assert isinstance(call, Generate)
         target = self._route(exchange, call.model)
         writer = parsed.write(self._identity(target))
-        work = _Work(self._begin, parsed, call)
-        try:
-            if call.stream:
-                await self._streamed(exchange, work, target, writer)
-            else:
-                await self._whole(exchange, work, target, writer)
-        except InvalidRequest as error:
-            raise in_client_terms(error, parsed.paths) from error
+        work = Work(self._begin, parsed, call)
+        if call.stream:
+            await self._streamed(exchange, work, target, writer)
+        else:
+            await self._whole(exchange, work, target, writer)
 
     async def count_tokens(self, exchange: Exchange, parsed: Parsed) -> int:
         """Count a prompt's tokens; raises a `GemgateError`."""
@@ -79,7 +122,7 @@ class Handler:
         assert isinstance(call, CountTokens)
         target = self._route(exchange, call.generate.model)
         try:
-            return await self._done(exchange, _Work(self._upstream.count_tokens, parsed, call.generate), target)
+            return await self._done(exchange, Work(self._upstream.count_tokens, parsed, call.generate), target)
         except InvalidRequest as error:
             raise in_client_terms(error, parsed.paths) from error
 
@@ -94,71 +137,58 @@ class Handler:
         model = self._upstream.model_name or target.asked
         return Identity(self._clock.new_id(), int(self._clock.seconds()), model, self._clock.new_id)
 
-    async def _done(self, exchange: Exchange, work: "_Work[T]", target: Target) -> T:
-        """Prepare and ask until it is done; raises the `GemgateError` to show when nobody does it."""
-        if self._pool is None:
-            prepared = self._prepared(exchange, work, target)
-            exchange.upstream, exchange.attempts = self._upstream.name, 1
-            exchange.sent_model = self._upstream.model_name or target.model
-            return await work.ask(prepared, target, None)
-        today = self._clock.today()
-        attempts = Attempts(
-            exchange, self._upstream.name, self._pool, self._catalog, target, limit=self._max_attempts, today=today
-        )
-        while True:
-            prepared = self._prepared(exchange, work, attempts.target)
-            lease = attempts.take()
-            try:
-                done = await work.ask(prepared, attempts.target, lease)
-            except UpstreamRefusal as refusal:
-                if refusal.signature and not work.bare:
-                    # Signatures of another model, key or provider: once more without them (notes §5.1 rule 11).
-                    work.bare = True
-                    continue
-                try:
-                    await attempts.refused(refusal)
-                except UpstreamRefusal as last:
-                    raise shown(last, attempts.target) from last
-                continue
-            attempts.worked()
-            return done
-
-    def _prepared(self, exchange: Exchange, work: "_Work[Any]", target: Target) -> Prepared:
-        call = fitted(work.call, target)
-        prepared: Prepared = self._upstream.prepare(unsigned(call) if work.bare else call, target)
-        exchange.dropped = [*work.parsed.dropped, *in_client_words(prepared.dropped, work.parsed.paths)]
-        if exchange.strict:
-            refuse_drops(exchange.dropped)
-        return prepared
-
-    async def _begin(self, prepared: Prepared, target: Target, lease: Lease | None) -> Answer:
-        return await begin(await self._upstream.generate(prepared, target, lease))
-
-    async def _whole(self, exchange: Exchange, work: "_Work[Answer]", target: Target, writer: Writer) -> None:
-        answer = await self._done(exchange, work, target)
+    async def _whole(self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer) -> None:
+        heartbeat = Heartbeat(self._keepalive_seconds, partial(send_blank, exchange)) if self._whole_keepalive else None
         try:
-            events = answer.first
-            async for batch in answer.rest():
-                events += batch
+            body = await self._written(exchange, work, target, writer)
+        except GemgateError as error:
+            if heartbeat is not None:
+                await heartbeat.stop()
+            if not exchange.started:
+                raise
+            assert exchange.render_error is not None
+            body = exchange.render_error(error)[1]
         finally:
-            await answer.aclose()
-        _remember_usage(exchange, events)
-        await exchange.answer(200, writer.whole(events))
+            if heartbeat is not None:
+                await heartbeat.stop()
+        if exchange.started:
+            await exchange.send(body, more=False)
+        else:
+            await exchange.answer(200, body)
 
-    async def _streamed(self, exchange: Exchange, work: "_Work[Answer]", target: Target, writer: Writer) -> None:
+    async def _written(self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer) -> bytes:
+        """Write a whole reply; one that broke off before anything was said is asked for once more."""
+        while True:
+            events: list[Event] = []
+            async with aclosing(self._batches(exchange, work, target)) as batches:
+                async for batch in batches:
+                    events += batch
+            remember_usage(exchange, events)
+            try:
+                return writer.whole(events)
+            except BrokenAnswer:
+                if not work.may_try_again(exchange.usage):
+                    raise
+
+    async def _streamed(self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer) -> None:
         async def beat() -> None:
             if not exchange.started:
                 await exchange.start(200, writer.content_type, STREAM_HEADERS)
             await exchange.send(writer.keepalive)
 
         heartbeat = Heartbeat(self._keepalive_seconds, beat)
-        answer: Answer | None = None
         try:
-            answer = await self._done(exchange, work, target)
-            await _send_batch(exchange, writer, answer.first)
-            async for batch in answer.rest():
-                heartbeat.touch()
-                await _send_batch(exchange, writer, batch)
+            while True:
+                try:
+                    async with aclosing(self._batches(exchange, work, target)) as batches:
+                        async for batch in batches:
+                            heartbeat.touch()
+                            await send_batch(exchange, writer, batch)
+                    break
+                except BrokenAnswer:
+                    # Of several choices others may have been told already; they cannot be told anew.
+                    if work.call.sampling.candidates > 1 or not work.may_try_again(exchange.usage):
+                        raise
         except GemgateError as error:
             await heartbeat.stop()
             if not exchange.started:
@@ -166,57 +196,115 @@ class Handler:
             await exchange.send(writer.failure(error), more=False)
         finally:
             await heartbeat.stop()
-            if answer is not None:
-                await answer.aclose()
+
+    async def _batches(self, exchange: Exchange, work: "Work[Answer]", target: Target) -> AsyncGenerator[list[Event]]:
+        """Give the batches of the reply, and have it remembered what it signs."""
+        try:
+            call = await self._completed(exchange, work, target)
+            answer = await self._answer(exchange, work, target)
+        except InvalidRequest as error:
+            raise in_client_terms(error, work.parsed.paths) from error
+        single = None if call.parallel_calls else SingleCall()
+        watch = None if self._memory is None else self._memory.watch(call, _caller_id(exchange), target.family)
+        try:
+            batch = answer.first if work.usage is None or not call.stream else _again(answer.first)
+            rest = answer.rest()
+            while batch is not None:
+                if single is not None:
+                    batch = single.filtered(batch)
+                if watch is not None:
+                    watch.see(batch)
+                if work.usage is not None:
+                    batch = work.counted(batch)
+                if batch:
+                    yield batch
+                batch = await anext(rest, None)
+        finally:
+            if watch is not None:
+                watch.keep()
+            await answer.aclose()
+
+    async def _completed(self, exchange: Exchange, work: "Work[Answer]", target: Target) -> Generate:
+        """Bring in what the call lacks, once: media at addresses, and what the client has lost of its history."""
+        if work.completed:
+            return work.call
+        work.completed = True
+        call = work.call
+        if work.parsed.remote and self._fetcher is not None:
+            call = await brought(call, partial(self._upstream.by_address, target=target), self._fetcher)
+        if self._memory is not None:
+            call = await self._memory.filled(
+                call, _caller_id(exchange), target.family, everything=target.abilities.signatures
+            )
+        work.call = call
+        return call
+
+    async def _answer(self, exchange: Exchange, work: "Work[Answer]", target: Target) -> Answer:
+        """Begin the answer, or as many as there are choices, where the model gives but one at a time."""
+        call = work.call
+        if call.sampling.candidates == 1 or self._pool is None or target.abilities.candidates:
+            return await self._done(exchange, work, target)
+        works = [work.split(each) for each in singles(call)]
+        return await all_begun([partial(self._done, exchange, each, target) for each in works])
+
+    async def _done(self, exchange: Exchange, work: "Work[T]", target: Target) -> T:
+        """Prepare and ask until it is done; raises the `GemgateError` to show when nobody does it."""
+        if self._pool is None:
+            prepared = self._prepared(exchange, work, target)
+            exchange.upstream, exchange.attempts = self._upstream.name, 1
+            exchange.sent_model = self._upstream.model_name or target.model
+            return await work.ask(prepared, target, None)
+        prepared = self._prepared(exchange, work, target)
+        attempts = Attempts(
+            exchange,
+            self._upstream.name,
+            self._pool,
+            self._catalog,
+            target,
+            limit=self._max_attempts,
+            today=self._clock.today(),
+            pinned=await self._key_for(exchange, prepared),
+        )
+        while True:
+            lease = attempts.take()
+            try:
+                done = await work.ask(prepared, attempts.target, lease)
+            except UpstreamRefusal as refusal:
+                if not work.gives_in_to(refusal):
+                    try:
+                        await attempts.refused(refusal)
+                    except UpstreamRefusal as last:
+                        raise shown(last, attempts.target) from last
+                prepared = self._prepared(exchange, work, attempts.target)
+                continue
+            attempts.worked()
+            return done
+
+    async def _key_for(self, exchange: Exchange, prepared: Prepared) -> Lease | None:
+        if not prepared.references or self._key_of is None or exchange.caller is None:
+            return None
+        return await self._key_of(exchange.caller, prepared.references)
+
+    def _prepared(self, exchange: Exchange, work: "Work[Any]", target: Target) -> Prepared:
+        call, lost = work.call, ()
+        if work.without is not None:
+            call, target, lost = lessened(call, target, work.without)
+        call = fitted(call, target)
+        prepared: Prepared = self._upstream.prepare(unsigned(call) if work.bare else call, target)
+        dropped = (*lost, *prepared.dropped)
+        exchange.dropped = [*work.parsed.dropped, *in_client_words(dropped, work.parsed.paths)]
+        if exchange.strict:
+            refuse_drops(exchange.dropped)
+        return prepared
+
+    async def _begin(self, prepared: Prepared, target: Target, lease: Lease | None) -> Answer:
+        return await begin(await self._upstream.generate(prepared, target, lease))
 
 
-class _Work(Generic[T]):
-    """What is to be done about a request: ask the upstream for an answer, or for a count.
-
-    `bare` after it has refused a signature: the history goes without.
-    """
-
-    __slots__ = ("ask", "bare", "call", "parsed")
-
-    def __init__(
-        self, ask: Callable[[Any, Target, Lease | None], Awaitable[T]], parsed: Parsed, call: Generate
-    ) -> None:
-        self.ask = ask
-        self.parsed = parsed
-        self.call = call
-        self.bare = False
+def _caller_id(exchange: Exchange) -> str:
+    return exchange.caller.id if exchange.caller is not None else ""
 
 
-async def _send_batch(exchange: Exchange, writer: Writer, batch: list[Event]) -> None:
-    """Send the events of one upstream read in one write; the end of the stream goes with the last of them.
-
-    Raises the error of a failure at the end of the batch, after what came before it has been sent.
-    """
-    end = batch[-1]
-    if not isinstance(end, (Finish, Failure)):
-        await _send(exchange, writer, writer.stream(batch), more=True)
-        return
-    _remember_usage(exchange, batch)
-    finishes = [event for event in batch if isinstance(event, (Finish, Failure))]
-    data = writer.stream(batch[: -len(finishes)])
-    try:
-        data += writer.stream(finishes) + writer.end()
-    except GemgateError:
-        if data:
-            await _send(exchange, writer, data, more=True)
-        raise
-    await _send(exchange, writer, data, more=False)
-
-
-async def _send(exchange: Exchange, writer: Writer, data: bytes, *, more: bool) -> None:
-    if not exchange.started:
-        await exchange.start(200, writer.content_type, STREAM_HEADERS)
-    if data or not more:
-        await exchange.send(data, more=more)
-
-
-def _remember_usage(exchange: Exchange, events: list[Event]) -> None:
-    for event in reversed(events):
-        if isinstance(event, Usage):
-            exchange.usage = event
-            return
+def _again(events: list[Event]) -> list[Event]:
+    """Give the beginning of a second answer, to be told after that of the first."""
+    return [event for event in events if not isinstance(event, ResponseStart)]

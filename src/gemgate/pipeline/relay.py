@@ -15,7 +15,10 @@ from gemgate.keys.pool import KeyPool, Lease
 from gemgate.net.connection import Body, DeadlineError, Headers, NetworkError, Response
 from gemgate.pipeline.attempt import Attempts
 from gemgate.pipeline.exchange import Exchange, error_headers
-from gemgate.pipeline.handle import STREAM_HEADERS, Clock
+from gemgate.pipeline.handle import Clock
+from gemgate.pipeline.preview import Preview
+from gemgate.pipeline.send import STREAM_HEADERS
+from gemgate.upstreams.base import Outgoing
 from gemgate.upstreams.refusal import UpstreamRefusal
 
 EVENT_STREAM = b"text/event-stream"
@@ -77,6 +80,10 @@ class RelayUpstream(Protocol):
         bare: bool,
     ) -> Response:
         """Send a model method; `bare` takes the signatures out of the body."""
+        ...
+
+    def outgoing_method(self, version: str, target: Target, method: str, body: bytes) -> Outgoing:
+        """Show what a model method would send."""
         ...
 
     async def send_resource(
@@ -145,6 +152,12 @@ class Relay:
                 continue
             attempts.worked()
             return response, lease
+
+    def preview(self, version: str, model: str, method: str, body: bytes) -> Preview:
+        """Tell what would be sent for a model method."""
+        target = self._catalog.route(model, self._clock.today())
+        outgoing = self._upstream.outgoing_method(version, target, method, body)
+        return Preview(self._upstream.name, target.asked, target.model, outgoing, [])
 
 
 async def pass_on(

@@ -24,6 +24,7 @@ from gemgate.surfaces.gemini import GeminiSurface
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath
 from gemgate.surfaces.models import ModelsSurface
 from gemgate.surfaces.openai_chat import ChatSurface
+from gemgate.surfaces.translate import TranslateSurface
 
 RENDERERS = {
     "openai": openai_errors.render,
@@ -52,6 +53,7 @@ class Surfaces(Struct, frozen=True):
     chat: ChatSurface
     gemini: GeminiSurface
     models: ModelsSurface
+    translate: TranslateSurface
     lists_natively: bool
     """Whether lists of models in Gemini's own format are the upstream's."""
 
@@ -159,6 +161,8 @@ class Endpoint:
                 body = await self._body(exchange)
                 async with Departure(exchange):
                     await self._surfaces.chat.complete(exchange, body)
+            case "translate":
+                await self._surfaces.translate.show(exchange, await self._body(exchange))
             case "list_models":
                 await self._surfaces.models.list_all(exchange, spoken)
             case "get_model":

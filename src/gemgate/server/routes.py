@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gemgate.errors import MethodNotAllowed, NotFound
 
-Operation = Literal["home", "health", "ready", "chat", "list_models", "get_model", "native", "upload"]
+Operation = Literal["home", "health", "ready", "chat", "translate", "list_models", "get_model", "native", "upload"]
 Dialect = Literal["openai", "anthropic", "gemini"]
 
 OPENAI_BASES = ("/v1", "/gemini/v1", "/openai/v1", "/v1beta/openai", "/openai", "/gemini")
@@ -21,6 +21,7 @@ EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
     **{f"{base}/chat/completions": ("chat", ("POST",)) for base in OPENAI_BASES},
     **{f"{base}/models": ("list_models", ("GET", "HEAD")) for base in OPENAI_BASES},
     "/v1": ("home", ("GET", "HEAD")),
+    "/v1/translate": ("translate", ("POST",)),
 }
 OPENAI_MODEL = re.compile(rf"(?:{'|'.join(OPENAI_BASES)})/models/(.+)")
 

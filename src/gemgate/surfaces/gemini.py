@@ -6,12 +6,16 @@ from functools import partial
 from mmap import mmap
 from typing import Protocol
 
-from gemgate.errors import MethodNotAllowed, NotFound, Unsupported
+from gemgate.errors import MethodNotAllowed, NotFound, Unsupported, UpstreamError
 from gemgate.hub.codec import Parsed
+from gemgate.keys.pool import Lease
+from gemgate.net.connection import NetworkError
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
+from gemgate.pipeline.preview import DryRun, Preview
 from gemgate.pipeline.relay import Relay, RelayUpstream, pass_on, pass_refusal_on
 from gemgate.protocols.gemini.count import write_count
+from gemgate.protocols.gemini.embed import cut, joined
 from gemgate.protocols.gemini.inbound import inbound_count, inbound_generate
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath, Resources
 from gemgate.upstreams.refusal import UpstreamRefusal
@@ -21,6 +25,8 @@ READ_ONLY = frozenset(
     {"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "predict"}
 )
 """Model methods that leave nothing behind."""
+MAX_EMBEDDINGS_BYTES = 64 * 1024 * 1024
+"""What one batch of embeddings may have in a reply."""
 
 
 class GeminiSurface(Protocol):
@@ -36,6 +42,10 @@ class GeminiSurface(Protocol):
 
     async def may_go_on(self, query: bytes) -> bool:
         """Whether a request without a key goes on with an upload."""
+        ...
+
+    def preview(self, path: ResourcePath, body: bytes) -> Preview:
+        """Tell what would be sent for a call of a model's method."""
         ...
 
 
@@ -71,16 +81,37 @@ class RelayedGemini:
         """Whether a request without a key goes on with an upload: the upload's id is its credential."""
         return await self._resources.upload_owner(query) is not None
 
+    def preview(self, path: ResourcePath, body: bytes) -> Preview:
+        """Tell what would be sent for a call of a model's method."""
+        model, method = _model_method(path)
+        return self._relay.preview(path.version, model, method, body)
+
     async def _model_method(
         self, exchange: Exchange, path: ResourcePath, model: str, method: str, body: bytes | mmap
     ) -> None:
         assert exchange.caller is not None
         pinned = await self._resources.key_for(exchange.caller, body)
+        if method == "batchEmbedContents" and (pieces := cut(memoryview(body))):
+            await self._embed(exchange, path.version, model, pieces, pinned)
+            return
         response, lease = await self._relay.send(exchange, path.version, model, method, body, pinned)
         if method in READ_ONLY:
             await pass_on(exchange, self._upstream, response)
         else:
             await self._resources.answer_made(exchange, response, lease, path)
+
+    async def _embed(
+        self, exchange: Exchange, version: str, model: str, pieces: list[bytes], pinned: Lease | None
+    ) -> None:
+        """Embed more than one request may hold: piece by piece, as one answer."""
+        replies: list[bytes] = []
+        for piece in pieces:
+            response, _ = await self._relay.send(exchange, version, model, "batchEmbedContents", piece, pinned)
+            try:
+                replies.append(await response.read_all(MAX_EMBEDDINGS_BYTES))
+            except NetworkError as fault:
+                raise UpstreamError(str(fault)) from fault
+        await exchange.answer(200, joined(replies))
 
     async def _refused_openly(self, exchange: Exchange, serve: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -92,8 +123,9 @@ class RelayedGemini:
 class TranslatedGemini:
     """Serves what an upstream of another language can; the rest needs a key of Gemini's own."""
 
-    def __init__(self, handler: Handler, cure: str) -> None:
+    def __init__(self, handler: Handler, dry_run: DryRun, cure: str) -> None:
         self._handler = handler
+        self._dry_run = dry_run
         self._cure = cure
 
     async def serve(self, exchange: Exchange, path: ResourcePath, body: bytes | mmap) -> None:
@@ -123,6 +155,13 @@ class TranslatedGemini:
         """Nothing is ever under way."""
         return False
 
+    def preview(self, path: ResourcePath, body: bytes) -> Preview:
+        """Tell what would be sent for a call of a model's method."""
+        model, method = _model_method(path)
+        if method not in ("generateContent", "streamGenerateContent"):
+            raise self._unsupported(method)
+        return self._dry_run(inbound_generate(body, model=model, stream=method == "streamGenerateContent"))
+
     def _streamed(self, exchange: Exchange, model: str, body: bytes | mmap) -> Parsed:
         framing = "sse" if b"alt=sse" in exchange.query.split(b"&") else "array"
         return inbound_generate(memoryview(body), model=model, stream=True, framing=framing)
@@ -131,3 +170,11 @@ class TranslatedGemini:
         if not re.fullmatch(r"[\w.:/-]{1,200}", what):
             return NotFound("There is no such route.")
         return Unsupported(f"{what} needs Gemini itself, and this server has no key for it. {self._cure}")
+
+
+def _model_method(path: ResourcePath) -> tuple[str, str]:
+    found = MODEL_METHOD.fullmatch(path.rest)
+    if found is None:
+        raise NotFound("There is no such route.")
+    model, method = found.groups()
+    return model, method

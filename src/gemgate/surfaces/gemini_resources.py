@@ -95,8 +95,11 @@ class Resources:
 
         Raises `NotFound` for somebody else's, `InvalidRequest` for things of two keys.
         """
-        names = await _references(body) if isinstance(body, (bytes, mmap)) else []
-        owners = await self._owners.find(names) if names else []
+        return await self.key_of(caller, await _references(body) if isinstance(body, (bytes, mmap)) else [])
+
+    async def key_of(self, caller: Caller, names: Sequence[str]) -> Lease | None:
+        """Find the key that owns the named resources; as `key_for`."""
+        owners = await self._owners.find(list(names)) if names else []
         mine = [owner for owner in owners if owner.caller_id == caller.id]
         found = {owner.resource for owner in mine}
         for owner in owners:

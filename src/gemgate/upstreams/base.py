@@ -1,6 +1,6 @@
 """What every upstream is, on one screen."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -35,6 +35,11 @@ class Prepared(Protocol):
     @property
     def dropped(self) -> tuple[Dropped, ...]:
         """What the upstream cannot do, by hub field (`sampling.seed`, `reasoning`, `tools.0`)."""
+        ...
+
+    @property
+    def references(self) -> Sequence[str]:
+        """What the upstream keeps that the call refers to (`files/abc`): it belongs to one key and one caller."""
         ...
 
 

@@ -1,11 +1,11 @@
 """The objects that chunks and whole completions share."""
 
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
-from gemgate.errors import UpstreamError
+from gemgate.errors import BrokenAnswer
 from gemgate.hub.events import Citation, Finish, FinishReason, TokenLogprob, Usage
-from gemgate.hub.parts import Inline, Media, Remote, Signature, ToolCall, Uri
+from gemgate.protocols.openai_chat.style import Style
 from gemgate.protocols.openai_chat.track import ContentTrack
 
 FINISH_REASONS: dict[FinishReason, str] = {
@@ -18,52 +18,28 @@ FINISH_REASONS: dict[FinishReason, str] = {
 }
 
 
-def finish_reason(finish: Finish, *, said: bool) -> str:
-    """Give the reason in this format's words; an answer that broke off with nothing said is an error, not an end."""
+LEAST = -9999.0
+"""What stands for the logarithm of nothing, for which JSON has no word."""
+
+
+def finish_reason(finish: Finish, style: Style, *, said: bool, called: bool) -> str:
+    """Give the reason in this format's words; a client that was given a call must see that it is to run it.
+
+    Raises `BrokenAnswer` where the model broke off with nothing said: that is no end.
+    """
     if finish.reason == "malformed" and not said:
-        raise UpstreamError(f"The model broke off its answer ({finish.detail}). {finish.message}".rstrip())
+        raise BrokenAnswer(f"The model broke off its answer ({finish.detail}). {finish.message}".rstrip())
     if finish.reason == "other" and not said:
         return "content_filter"
-    return FINISH_REASONS[finish.reason]
+    reason = FINISH_REASONS[finish.reason]
+    if called and reason == "stop":
+        reason = "tool_calls"
+    return "function_call" if reason == "tool_calls" and style.legacy_calls else reason
 
 
 def refusal(finish: Finish) -> str:
     """Say why nothing was said."""
     return finish.message or f"The answer was stopped by the upstream ({finish.detail or finish.reason})."
-
-
-def call_object(part: ToolCall, new_id: Callable[[], str]) -> dict[str, object]:
-    """Give a tool call."""
-    call: dict[str, object] = {
-        "id": part.id or f"call_{new_id()}",
-        "type": "function",
-        "function": {"name": part.name, "arguments": part.arguments},
-    }
-    if part.signature is not None:
-        call["extra_content"] = google(part.signature)
-    return call
-
-
-def is_speech(part: Media) -> bool:
-    """Whether a part is sound carried in the reply itself."""
-    return part.mime_type.startswith("audio/") and isinstance(part.source, Inline)
-
-
-def audio_object(part: Media, new_id: Callable[[], str]) -> dict[str, object]:
-    """Give sound as this format holds it: the upstream's own bytes, in base64."""
-    match part.source:
-        case Inline() as inline:
-            return {"id": f"audio_{new_id()}", "data": inline.text, "expires_at": 0, "transcript": ""}
-        case Uri() | Remote():
-            raise AssertionError(part)
-
-
-def joined(*pieces: str) -> str:
-    """Join pieces of base64, each padded by itself; raises `UpstreamError` for what is none."""
-    try:
-        return b64encode(b"".join(b64decode(piece) for piece in pieces)).decode()
-    except ValueError as error:
-        raise UpstreamError("The upstream's sound is not base64.") from error
 
 
 def annotation(citation: Citation, track: ContentTrack) -> dict[str, object]:
@@ -86,7 +62,8 @@ def logprobs_object(tokens: Sequence[TokenLogprob]) -> dict[str, object]:
 
 
 def _token(token: TokenLogprob) -> dict[str, object]:
-    return {"token": token.token, "logprob": token.logprob, "bytes": list(token.token.encode())}
+    logprob = token.logprob if math.isfinite(token.logprob) else LEAST
+    return {"token": token.token, "logprob": logprob, "bytes": list(token.token.encode())}
 
 
 def usage_object(usage: Usage) -> dict[str, object]:
@@ -98,15 +75,12 @@ def usage_object(usage: Usage) -> dict[str, object]:
             prompt_details[f"{modality}_tokens"] = usage.input_by_modality[modality]
         if modality in usage.output_by_modality:
             completion_details[f"{modality}_tokens"] = usage.output_by_modality[modality]
+    prompt = usage.input_tokens + usage.tool_tokens
+    completion = usage.output_tokens + usage.thought_tokens
     return {
-        "prompt_tokens": usage.input_tokens + usage.tool_tokens,
-        "completion_tokens": usage.output_tokens + usage.thought_tokens,
-        "total_tokens": usage.total_tokens,
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": usage.total_tokens or prompt + completion,
         "prompt_tokens_details": prompt_details,
         "completion_tokens_details": completion_details,
     }
-
-
-def google(signature: Signature) -> dict[str, object]:
-    """Give `extra_content` with a signature."""
-    return {"google": {"thought_signature": signature.value}}

@@ -16,6 +16,11 @@ class ContentTrack:
         """Whether nothing has been written yet."""
         return self._position == 0
 
+    @property
+    def length(self) -> int:
+        """How long `content` is by now, in characters."""
+        return self._position
+
     def visible(self, text: str) -> None:
         """The model's own words were written."""
         self._visible += len(text)

@@ -9,40 +9,124 @@ from msgspec import UNSET, Raw, Struct, UnsetType, json
 JsonField = Raw | UnsetType
 
 
-class Google(Struct, forbid_unknown_fields=True):
+class Google(Struct):
     """The `google` slot of `extra_content`: where Google's own Chat layer keeps a signature."""
 
     thought_signature: str | None = None
-    thought: bool | None = None
+
+
+class Mark(Struct):
+    """A signature of the part that is `content[start:end]`, in characters; without one it is that of `google`."""
+
+    start: int = 0
+    end: int = 0
+    signature: str | None = None
+
+
+class Marks(Struct):
+    """The `gemgate` slot of `extra_content`: which parts of a message the signatures belong to."""
+
+    signatures: list[Mark] | None = None
 
 
 class ExtraContent(Struct):
-    """What a vendor adds to a message or a call."""
+    """What a vendor adds to a message, a part or a call."""
 
     google: Google | None = None
+    gemgate: Marks | None = None
+
+
+class ProviderFields(Struct):
+    """Where another gateway keeps signatures: of a call, and of a message's text."""
+
+    thought_signature: str | None = None
+    thought_signatures: list[str | None] | None = None
+
+
+class Address(Struct):
+    """Media by URL: http, data or bare base64; undecoded, because it can be most of the request."""
+
+    url: JsonField = UNSET
+    detail: str | None = None
+    mime_type: str | None = None
+
+
+class Sound(Struct):
+    """Spoken input; `format` is a bare word such as `wav`."""
+
+    data: JsonField = UNSET
+    url: JsonField = UNSET
+    format: str | None = None
+
+
+class File(Struct):
+    """A file in the request, by address, or by the id that an upload gave it."""
+
+    file_data: JsonField = UNSET
+    file_url: JsonField = UNSET
+    file_id: str | None = None
+    filename: str | None = None
+    mime_type: str | None = None
 
 
 class ContentPart(Struct):
-    """One part of a message's content."""
+    """One part of a message's content; which field holds it depends on its type, and on who wrote the client."""
 
-    type: str = "text"
+    type: str | None = None
     text: str | None = None
     refusal: str | None = None
+    image_url: JsonField = UNSET
+    image: JsonField = UNSET
+    video_url: JsonField = UNSET
+    audio_url: JsonField = UNSET
+    input_audio: JsonField = UNSET
+    file: JsonField = UNSET
+    file_data: JsonField = UNSET
+    file_url: JsonField = UNSET
+    inline_data: JsonField = UNSET
+    fileData: JsonField = UNSET
+    inlineData: JsonField = UNSET
+    file_id: str | None = None
+    filename: str | None = None
+    detail: str | None = None
+    extra_content: ExtraContent | None = None
+
+
+Content = str | list[ContentPart] | ContentPart | None
+"""What a message says."""
 
 
 class FunctionCall(Struct):
-    """A call; `arguments` is JSON in a string."""
+    """A call; `arguments` is JSON in a string, though some clients send the object itself."""
 
     name: str = ""
-    arguments: str | None = None
+    arguments: JsonField = UNSET
+    extra_content: ExtraContent | None = None
+    provider_specific_fields: ProviderFields | None = None
+
+
+class CustomCall(Struct):
+    """A call with free text."""
+
+    name: str = ""
+    input: str | None = None
 
 
 class ToolCall(Struct):
     """A call in an assistant message."""
 
-    id: str = ""
-    type: str = "function"
+    id: str | None = None
+    type: str | None = None
     function: FunctionCall | None = None
+    custom: CustomCall | None = None
+    extra_content: ExtraContent | None = None
+    provider_specific_fields: ProviderFields | None = None
+
+
+class Image(Struct):
+    """An image in an assistant message, as answers carry it."""
+
+    image_url: JsonField = UNSET
     extra_content: ExtraContent | None = None
 
 
@@ -50,13 +134,15 @@ class Message(Struct):
     """One message of the conversation."""
 
     role: str
-    content: str | list[ContentPart] | None = None
+    content: Content = None
     refusal: str | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     function_call: FunctionCall | None = None
+    images: list[Image] | None = None
     extra_content: ExtraContent | None = None
+    provider_specific_fields: ProviderFields | None = None
     audio: JsonField = UNSET
 
 
@@ -69,30 +155,57 @@ class Function(Struct):
     strict: bool | None = None
 
 
+class CustomTool(Struct):
+    """A tool that is called with free text; `format` may hold a grammar of it."""
+
+    name: str = ""
+    description: str | None = None
+    format: JsonField = UNSET
+
+
 class Tool(Struct):
-    """A tool; only functions are tools of this format's own."""
+    """A tool: a function or a custom tool, flat or nested, or a tool of somebody's own under `type`."""
 
-    type: str = "function"
+    type: str | None = None
     function: Function | None = None
+    custom: CustomTool | None = None
+    name: str | None = None
+    description: str | None = None
+    parameters: JsonField = UNSET
+    strict: bool | None = None
+    format: JsonField = UNSET
 
 
-class NamedFunction(Struct):
-    """The function that must be called."""
+class Named(Struct):
+    """Something by its name."""
 
-    name: str
+    name: str = ""
+
+
+class AllowedTools(Struct):
+    """The tools that may, or must, be called out of those offered."""
+
+    mode: str = "auto"
+    tools: list["NamedChoice"] = []
 
 
 class NamedChoice(Struct):
-    """A tool choice that names one function."""
+    """A tool choice that names its tool, flat or nested."""
 
-    type: str
-    function: NamedFunction | None = None
+    type: str | None = None
+    name: str | None = None
+    function: Named | None = None
+    custom: Named | None = None
+    allowed_tools: AllowedTools | None = None
+    mode: str | None = None
+    tools: list["NamedChoice"] | None = None
 
 
 class JsonSchema(Struct):
     """A named schema of the answer."""
 
-    name: str = ""
+    name: str | None = None
+    description: str | None = None
     schema: JsonField = UNSET
     strict: bool | None = None
 
@@ -102,6 +215,7 @@ class ResponseFormat(Struct):
 
     type: str
     json_schema: JsonSchema | None = None
+    schema: JsonField = UNSET
 
 
 class StreamOptions(Struct):
@@ -110,19 +224,49 @@ class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+class Voice(Struct):
+    """A voice as an object."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class SpokenAnswer(Struct):
+    """How an answer shall sound."""
+
+    voice: str | Voice | None = None
+    format: str | None = None
+
+
+class WebSearch(Struct):
+    """How to search; only that it is asked for has a counterpart."""
+
+    search_context_size: str | None = None
+    user_location: JsonField = UNSET
+
+
 class ThinkingConfig(Struct, forbid_unknown_fields=True):
-    """Gemini's thinking settings, in either spelling."""
+    """Gemini's thinking settings."""
 
     include_thoughts: bool | None = None
     thinking_budget: int | None = None
     thinking_level: str | None = None
 
 
-class GoogleExtension(Struct):
-    """`extra_body.google`: what Google's own Chat layer adds to a request."""
+class Reasoning(Struct):
+    """`reasoning`, as routers of many models know it."""
 
-    thinking_config: ThinkingConfig | None = None
-    safety_settings: JsonField = UNSET
+    effort: str | None = None
+    max_tokens: int | None = None
+    enabled: bool | None = None
+    exclude: bool | None = None
+
+
+class Thinking(Struct):
+    """`thinking`, as another vendor's format has it."""
+
+    type: str | None = None
+    budget_tokens: int | None = None
 
 
 class ExtraBody(Struct):
@@ -132,7 +276,7 @@ class ExtraBody(Struct):
 
 
 class Request(Struct):
-    """The body of a chat completion; fields are explained where `inbound` reads them."""
+    """The body of a chat completion; fields are explained where they are read."""
 
     model: str
     messages: list[Message]
@@ -143,16 +287,32 @@ class Request(Struct):
     top_k: int | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | list[str | None] | None = None
     seed: int | None = None
+    seen: JsonField = UNSET
     n: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
     reasoning_effort: str | None = None
+    reasoning: Reasoning | None = None
+    thinking: Thinking | None = None
+    thinking_config: JsonField = UNSET
+    enable_thinking: bool | None = None
+    thinking_budget: int | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = None
+    modalities: list[str] | None = None
+    audio: SpokenAnswer | None = None
+    tools: list[Raw] | None = None
     tool_choice: str | NamedChoice | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: str | Named | None = None
+    web_search_options: WebSearch | None = None
     service_tier: str | None = None
+    cached_content: str | None = None
+    generation_config: JsonField = UNSET
     safety_settings: JsonField = UNSET
     google: JsonField = UNSET
     extra_body: ExtraBody | None = None
@@ -161,3 +321,8 @@ class Request(Struct):
 decode = json.Decoder(Request, strict=False).decode
 decode_members = json.Decoder(dict[str, Raw]).decode
 decode_extras = json.Decoder(dict[str, Raw] | None).decode
+decode_tool = json.Decoder(Tool, strict=False).decode
+decode_address = json.Decoder(Address, strict=False).decode
+decode_sound = json.Decoder(Sound, strict=False).decode
+decode_file = json.Decoder(File, strict=False).decode
+decode_strings = json.Decoder(str, strict=False).decode

@@ -28,9 +28,11 @@ from gemgate.hub.fold import fold
 from gemgate.protocols.openai_chat.choice_stream import ChoiceStream
 from gemgate.protocols.openai_chat.errors import error_object
 from gemgate.protocols.openai_chat.objects import usage_object
+from gemgate.protocols.openai_chat.style import Style
 from gemgate.protocols.openai_chat.whole_choice import whole_choice
 
-TIERS = {"standard": "default", "": None}
+TIERS = {"standard": "default"}
+PLAIN = Style()
 SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,31}")
 DONE = b"data: [DONE]\n\n"
 
@@ -43,9 +45,9 @@ class ChatWriter:
     content_type = b"text/event-stream; charset=utf-8"
     keepalive = b": keep-alive\n\n"
 
-    def __init__(self, identity: Identity, *, include_usage: bool = False) -> None:
+    def __init__(self, identity: Identity, *, style: Style = PLAIN) -> None:
         self._identity = identity
-        self._include_usage = include_usage
+        self._style = style
         self._id = f"chatcmpl-{identity.response_id}"
         self._usage: Usage | None = None
         self._choices: dict[int, ChoiceStream] = {}
@@ -62,10 +64,12 @@ class ChatWriter:
 
     def end(self) -> bytes:
         """Give the usage, if asked for, and the end mark."""
-        if not self._include_usage:
+        if not self._style.include_usage:
             return DONE
-        usage = encode(usage_object(self._usage or Usage()))
-        return b'%s"choices":[],"usage":%s}\n\n%s' % (self._head(), usage, DONE)
+        usage = self._usage or Usage()
+        tier = _tier(usage)
+        told = b'"service_tier":%s,' % encode(tier) if tier else b""
+        return b'%s%s"choices":[],"usage":%s}\n\n%s' % (self._head(), told, encode(usage_object(usage)), DONE)
 
     def failure(self, error: GemgateError) -> bytes:
         """End with an error object: SDKs raise it."""
@@ -80,11 +84,11 @@ class ChatWriter:
             "object": "chat.completion",
             "created": self._identity.created,
             "model": self._identity.model,
-            "choices": [whole_choice(choice, self._identity.new_id) for choice in reply.choices],
+            "choices": [whole_choice(choice, self._identity.new_id, self._style) for choice in reply.choices],
             "usage": usage_object(reply.usage),
         }
-        tier = TIERS.get(reply.usage.service_tier, reply.usage.service_tier)
-        if tier is not None:
+        tier = _tier(reply.usage)
+        if tier:
             document["service_tier"] = tier
         return encode(document)
 
@@ -100,7 +104,7 @@ class ChatWriter:
             case BlockEnd():
                 self._choices[event.choice].end_block(event.signature, chunks)
             case Citations():
-                self._choice(event.choice, chunks).cite(event.citations, chunks)
+                self._choice(event.choice, chunks).cite(event.citations)
             case Logprobs():
                 self._choice(event.choice, chunks).logprobs(event.tokens, chunks)
             case Usage():
@@ -120,7 +124,7 @@ class ChatWriter:
         choice = self._choices.get(index)
         if choice is None:
             prefix = b'%s"choices":[{"index":%d,"delta":{' % (self._head(), index)
-            choice = self._choices[index] = ChoiceStream(prefix, self._include_usage, self._identity.new_id)
+            choice = self._choices[index] = ChoiceStream(prefix, self._style, self._identity.new_id)
             choice.emit(b'"role":"assistant","content":""', chunks)
         return choice
 
@@ -131,3 +135,7 @@ class ChatWriter:
             identity.created,
             encode(identity.model),
         )
+
+
+def _tier(usage: Usage) -> str:
+    return TIERS.get(usage.service_tier, usage.service_tier)

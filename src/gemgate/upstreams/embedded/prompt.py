@@ -49,6 +49,8 @@ class Prompt(Struct, frozen=True, kw_only=True):
     calls: bool
     """whether an answer that begins with a brace is a function call"""
     dropped: tuple[Dropped, ...]
+    references: tuple[str, ...] = ()
+    """nothing is kept for anybody"""
 
 
 def prompt_of(call: Generate, target: Target) -> Prompt:

@@ -11,10 +11,10 @@ from msgspec import MsgspecError, Struct, field, json
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import ModelNotFound, UpstreamError
-from gemgate.hub.call import Generate, Sampling
+from gemgate.hub.call import BuiltIn, Generate, OpaqueTool, Sampling
 from gemgate.hub.codec import Dropped, Rendered
 from gemgate.hub.models import ModelInfo
-from gemgate.hub.parts import Media
+from gemgate.hub.parts import Media, Opaque, Part, ToolResult, Uri
 from gemgate.keys.pool import Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
 from gemgate.net.http import HttpClient, Request
@@ -25,6 +25,7 @@ from gemgate.protocols.gemini.models import read_models
 from gemgate.protocols.gemini.outbound import count_tokens, outbound
 from gemgate.protocols.gemini.patch import with_model, with_search, with_thinking, without_signatures
 from gemgate.protocols.gemini.peek import UsagePeek
+from gemgate.protocols.gemini.resources import references
 from gemgate.upstreams.base import Outgoing
 from gemgate.upstreams.gemini_api.classify import broken, refusal
 from gemgate.upstreams.gemini_api.headers import answer_headers, query_without_key, request_headers
@@ -57,6 +58,7 @@ class PreparedCall(Struct, frozen=True):
     path: str
     stream: bool
     sampling: Sampling
+    references: Sequence[str] = ()
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
@@ -104,7 +106,11 @@ class GeminiApi:
     def prepare(self, call: Generate, target: Target) -> PreparedCall:
         """Render a call for the target's model; raises `ModelNotFound` for a name that cannot be one."""
         path = self._model_path(self._version, target.model)
-        return PreparedCall(outbound(call, target.abilities), path, call.stream, call.sampling)
+        rendered = outbound(call, target.abilities)
+        named = (
+            references(b"".join(part for part in rendered.body if isinstance(part, bytes))) if _may_name(call) else ()
+        )
+        return PreparedCall(rendered, path, call.stream, call.sampling, named)
 
     async def generate(self, prepared: PreparedCall, target: Target, lease: Lease | None) -> GeminiReply:
         """Ask for an answer."""
@@ -279,3 +285,24 @@ def patched(body: bytes | mmap, target: Target, method: str) -> bytes | mmap:
     if target.model != target.asked and not generates:
         body = with_model(memoryview(body), target.asked, target.model)
     return body
+
+
+def _may_name(call: Generate) -> bool:
+    """Whether a call may refer to something that Gemini keeps; most do not, and need not be searched."""
+    return (
+        call.vendor is not None
+        or any(isinstance(tool, (BuiltIn, OpaqueTool)) and tool.vendor is not None for tool in call.tools)
+        or any(_is_kept(part) for message in call.messages for part in message.parts)
+    )
+
+
+def _is_kept(part: Part) -> bool:
+    match part:
+        case Media():
+            return isinstance(part.source, Uri)
+        case ToolResult():
+            return any(isinstance(item.source, Uri) for item in part.media)
+        case Opaque():
+            return True
+        case _:
+            return False

@@ -1,0 +1,34 @@
+"""`gemgate translate`: what would be sent upstream for a request, without sending anything."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Raw, json
+
+from gemgate.app import translator
+from gemgate.config import load
+from gemgate.errors import GemgateError
+
+
+def translate(environment: Mapping[str, str], flags: Mapping[str, object], path: str, file: str) -> int:
+    """Print the translation of the request in a file (`-` is standard input); gives 1 if it cannot be translated."""
+    settings = load(environment, flags)
+    try:
+        body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        json.decode(body, type=Raw)
+    except OSError as error:
+        print(f"gemgate: {file} cannot be read: {error.strerror}", file=sys.stderr)
+        return 1
+    except (msgspec.DecodeError, RecursionError) as error:
+        print(f"gemgate: {file} is not JSON: {error}", file=sys.stderr)
+        return 1
+    try:
+        shown = translator(settings).translated(json.encode({"path": path, "body": Raw(body)}))
+    except GemgateError as error:
+        field = getattr(error, "param", None)
+        print(f"gemgate: {error.message}" + (f" ({field})" if field else ""), file=sys.stderr)
+        return 1
+    print(json.format(shown, indent=2).decode())
+    return 0

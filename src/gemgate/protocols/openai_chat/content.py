@@ -1,0 +1,207 @@
+"""The parts of a message's content → the hub's.
+
+Clients put any media into any slot: sound and video arrive as `image_url`, base64 without its data URL, addresses
+where data belong. What counts is what is there, not what the slot is called (notes §1.4, §8). Base64 is never copied:
+it stays a slice of the request's own buffer.
+"""
+
+import re
+from typing import cast, get_args
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from gemgate.errors import InvalidRequest
+from gemgate.hub.parts import Base64, Detail, Inline, Media, Part, Remote, Text
+from gemgate.protocols.openai_chat import wire
+from gemgate.protocols.openai_chat.images import text_and_images
+from gemgate.protocols.openai_chat.marks import signature
+from gemgate.protocols.shared import data_urls, media_types
+
+ADDRESS = re.compile(r"(?:https?|gs)://|files/[\w-]{1,64}\Z", re.IGNORECASE)
+LONGEST_ADDRESS = 8 * 1024
+TEXT_TYPES = frozenset({"text", "input_text", "output_text", "refusal"})
+THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_content"})
+"""Thoughts in histories; without a signature of its own upstream a thought is of no use there."""
+HINTS = {"video_url": "video/*", "audio_url": "audio/*"}
+"""What a slot's name says of media whose own type is not told."""
+DETAILS: dict[str, Detail | None] = {"auto": None, "original": "ultra_high", "high": "high", "low": "low"}
+
+SHORT_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
+"""Base64 in a slot that holds nothing else, however short it is."""
+
+FORGOTTEN_KIND = (
+    "The type of this media cannot be told from its first bytes. Send a data URL that names it, such as "
+    "data:image/png;base64,…"
+)
+
+
+def parts(content: wire.Content, path: str) -> list[Part]:
+    """Translate a message's content, which stands at `path`; raises `InvalidRequest`."""
+    if isinstance(content, str):
+        return text_and_images(content) if content else []
+    if content is None:
+        return []
+    listed = content if isinstance(content, list) else [content]
+    made: list[Part] = []
+    for number, part in enumerate(listed):
+        made += _part(part, f"{path}.content.{number}")
+    return made
+
+
+def _part(part: wire.ContentPart, path: str) -> list[Part]:
+    text = part.text if part.text is not None else part.refusal
+    if text is not None and (part.type is None or part.type in TEXT_TYPES):
+        mark = signature(part.extra_content)
+        if mark is not None:
+            return [Text(text, mark)]
+        return text_and_images(text) if text else []
+    if part.type in THOUGHT_TYPES:
+        return []
+    try:
+        media = _media(part, path)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"This part cannot be read: {error}.", param=path) from error
+    if media is None and part.type in TEXT_TYPES:
+        return []
+    if media is None:
+        kind = part.type or "unknown"
+        raise InvalidRequest(
+            f"Content of type {kind[:80]!r} is not known. Send text, image_url, input_audio, video_url or file.",
+            param=path,
+            code="unsupported_content",
+        )
+    mark = signature(part.extra_content)
+    return [msgspec.structs.replace(media, signature=mark) if mark is not None else media]
+
+
+def _media(part: wire.ContentPart, path: str) -> Media | None:
+    """Find the media in whatever slot they are; `None` if there are none."""
+    if not _is_absent(part.input_audio):
+        return _sound(cast("Raw", part.input_audio), path)
+    if not _is_absent(part.file):
+        return _file(wire.decode_file(cast("Raw", part.file)), path)
+    for slot in ("image_url", "video_url", "audio_url", "image"):
+        raw = getattr(part, slot)
+        if not _is_absent(raw):
+            return address(raw, path, hint=HINTS.get(slot, ""), detail=part.detail)
+    native = part.inlineData if part.inlineData is not UNSET else part.inline_data
+    if not _is_absent(native):
+        return _native(cast("Raw", native), path)
+    own = part.fileData if part.fileData is not UNSET else part.file_data
+    if not _is_absent(own) and _is_object(cast("Raw", own)):
+        return _native(cast("Raw", own), path)
+    if not (_is_absent(part.file_data) and _is_absent(part.file_url)) or part.file_id:
+        return _file(wire.File(part.file_data, part.file_url, part.file_id, part.filename), path)
+    return None
+
+
+def address(raw: wire.JsonField, path: str, *, hint: str = "", detail: str | None = None) -> Media:
+    """Translate an address, plain or within an object, that may as well be the media themselves."""
+    if _is_absent(raw):
+        raise InvalidRequest("There is no url here.", param=path)
+    found = wire.Address(raw) if _is_string(cast("Raw", raw)) else wire.decode_address(cast("Raw", raw))
+    if _is_absent(found.url):
+        raise InvalidRequest("There is no url here.", param=path)
+    return _located(cast("Raw", found.url), path, found.mime_type or hint, detail=found.detail or detail)
+
+
+def _sound(raw: Raw, path: str) -> Media:
+    sound = wire.Sound(raw) if _is_string(raw) else wire.decode_sound(raw)
+    data = sound.data if not _is_absent(sound.data) else sound.url
+    if _is_absent(data):
+        raise InvalidRequest("There is no sound here. Put its base64 into `data`.", param=path)
+    label = media_types.by_name(f"x.{sound.format}") or f"audio/{sound.format}" if sound.format else "audio/*"
+    return _located(cast("Raw", data), path, label, carried=True)
+
+
+def _file(file: wire.File, path: str) -> Media:
+    name = file.filename or ""
+    label = file.mime_type or ""
+    if not _is_absent(file.file_data):
+        return _located(cast("Raw", file.file_data), path, label, name=name, carried=True)
+    if not _is_absent(file.file_url):
+        return _located(cast("Raw", file.file_url), path, label, name=name)
+    if file.file_id:
+        # Files are Gemini's own, named files/…; OpenAI's names lack the collection.
+        given = file.file_id if "/" in file.file_id else f"files/{file.file_id}"
+        if not ADDRESS.match(given) or len(given) > LONGEST_ADDRESS:
+            raise InvalidRequest("This is no id of a file, such as files/abc-123.", param=path)
+        return Media(media_types.normal(label), Remote(given))
+    raise InvalidRequest("There is no file here. Send file_data, file_url or file_id.", param=path)
+
+
+def _native(raw: Raw, path: str) -> Media:
+    """Read media as Gemini's own parts hold them, in either spelling."""
+    members = {key.replace("_", "").lower(): value for key, value in wire.decode_members(raw).items()}
+    label = wire.decode_strings(members["mimetype"]) if "mimetype" in members else ""
+    for key in ("data", "fileuri"):
+        if key in members:
+            return _located(members[key], path, label, carried=key == "data")
+    raise InvalidRequest("There is neither data nor a file's address here.", param=path)
+
+
+def _located(
+    raw: Raw, path: str, label: str, *, name: str = "", detail: str | None = None, carried: bool = False
+) -> Media:
+    """Tell an address from media in the request itself; `carried` says that the slot is made for the latter."""
+    text = string(raw)
+    found = data_urls.parse(text)
+    wanted = _detail(detail, path)
+    if found is not None:
+        told, data = found
+        return _inline(data, told or label, name, wanted, path)
+    if len(text) <= LONGEST_ADDRESS:
+        plain = text if isinstance(text, str) else str(text, "utf-8")
+        if ADDRESS.match(plain):
+            return Media(media_types.normal(label), Remote(plain), detail=wanted)
+    if data_urls.looks_like_base64(text) or (carried and _is_short_base64(text)):
+        return _inline(text, label, name, wanted, path)
+    raise InvalidRequest(
+        "This is neither an address (http, https, gs) nor a data URL nor base64.", param=path, code="unsupported_media"
+    )
+
+
+def _inline(data: Base64, label: str, name: str, detail: Detail | None, path: str) -> Media:
+    kind = media_types.decided(label, data, name)
+    if not data or not kind:
+        words = FORGOTTEN_KIND if data else "There are no data here."
+        raise InvalidRequest(words, param=path, code="unsupported_media")
+    return Media(kind, Inline(data), detail=detail)
+
+
+def _is_short_base64(text: Base64) -> bool:
+    plain = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    return len(plain) < data_urls.SHORTEST and SHORT_BASE64.fullmatch(plain) is not None
+
+
+def string(raw: Raw) -> Base64:
+    """Give a JSON string: a slice of the request where it holds no escapes, which base64 does not."""
+    view = memoryview(raw)
+    if bytes(view[:1]) != b'"':
+        return wire.decode_strings(raw)
+    inner = view[1:-1]
+    return wire.decode_strings(raw) if re.search(rb"\\", inner) else inner
+
+
+def _detail(detail: str | None, path: str) -> Detail | None:
+    if not detail:
+        return None
+    word = detail.lower()
+    if word in DETAILS:
+        return DETAILS[word]
+    if word in get_args(Detail):
+        return cast("Detail", word)
+    raise InvalidRequest(f"{detail[:80]!r} is no detail. It is low, high, auto or original.", param=path)
+
+
+def _is_absent(raw: wire.JsonField) -> bool:
+    return raw is UNSET or bytes(memoryview(raw)[:4]) == b"null"
+
+
+def _is_string(raw: Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) == b'"'
+
+
+def _is_object(raw: Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) == b"{"

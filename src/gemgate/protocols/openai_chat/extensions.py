@@ -1,0 +1,184 @@
+"""What is asked for beyond the format itself: Google's `extra_body.google`, and the thinking settings of others."""
+
+from typing import cast, get_args
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, json
+
+from gemgate.errors import InvalidRequest
+from gemgate.hub.call import Effort, Reasoning
+from gemgate.protocols.openai_chat import wire
+from gemgate.protocols.shared.reading import unreadable
+
+EFFORTS: dict[str, Effort | None] = {
+    **{effort: effort for effort in get_args(Effort)},
+    "xhigh": "max",
+    "disable": "none",
+    "auto": None,
+    "default": None,
+}
+CONFIG = "generation_config"
+LITERAL = "extra_body.google"
+IN_CONFIG = frozenset(
+    {"image_config", "media_resolution", "response_modalities", "speech_config", "audio_transcription_config"}
+)
+"""Fields that users put beside `thinking_config` and that live in generationConfig too."""
+IN_IMAGE_CONFIG = frozenset({"aspect_ratio", "image_size"})
+EMPTY = frozenset({b"null", b"{}", b"[]", b'""'})
+
+
+class Extension(Struct, frozen=True):
+    """Google's extension of the format: the thinking settings, and the rest for Gemini's own codec.
+
+    `path` is where it stood in the request.
+    """
+
+    thinking: wire.ThinkingConfig
+    native: dict[str, object]
+    path: str
+
+
+def extension(request: wire.Request) -> Extension:
+    """Read `google`, sent literally under `extra_body` or unpacked beside the other fields, in either spelling."""
+    members: dict[str, Raw] = {}
+    path = LITERAL
+    literal = request.extra_body.google if request.extra_body is not None else UNSET
+    for raw, where in ((request.google, "google"), (literal, LITERAL)):
+        if raw is not UNSET and bytes(raw) != b"null":
+            members |= _members(raw, where)
+            path = where
+    native: dict[str, object] = {}
+    config = _config(request, members, path)
+    for name, value in members.items():
+        if name == "thinking_config" or bytes(value) in EMPTY:
+            continue
+        if name in IN_CONFIG:
+            config[name] = value
+        elif name in IN_IMAGE_CONFIG:
+            config["image_config"] = _with(config.get("image_config"), name, value)
+        else:
+            native[name] = value
+    if request.cached_content:
+        native.setdefault("cached_content", request.cached_content)
+    if request.safety_settings is not UNSET and bytes(request.safety_settings) not in EMPTY:
+        native.setdefault("safety_settings", request.safety_settings)
+    if config:
+        native[CONFIG] = config
+    return Extension(_thinking(request, members, path), native, path)
+
+
+def _config(request: wire.Request, members: dict[str, Raw], path: str) -> dict[str, object]:
+    """Take `generation_config`, from the extension or from the top of the request."""
+    raw, where = members.pop(CONFIG, UNSET), f"{path}.{CONFIG}"
+    if raw is UNSET:
+        raw, where = request.generation_config, CONFIG
+    if raw is UNSET or bytes(raw) in EMPTY:
+        return {}
+    config = _members(raw, where)
+    if "thinking_config" in config:
+        members.setdefault("thinking_config", config.pop("thinking_config"))
+    return dict(config)
+
+
+def _with(config: object, name: str, value: Raw) -> dict[str, object]:
+    below = _members(config, "image_config") if isinstance(config, Raw) else cast("dict[str, object]", config or {})
+    return {**below, name: value}
+
+
+def _thinking(request: wire.Request, members: dict[str, Raw], path: str) -> wire.ThinkingConfig:
+    raw, where = members.get("thinking_config", UNSET), f"{path}.thinking_config"
+    if raw is UNSET:
+        raw, where = request.thinking_config, "thinking_config"
+    if raw is UNSET or bytes(raw) == b"null":
+        return wire.ThinkingConfig()
+    try:
+        return msgspec.convert(_plain(_members(raw, where)), wire.ThinkingConfig, strict=False)
+    except msgspec.ValidationError as error:
+        fault = unreadable(error)
+        raise InvalidRequest(fault.message, param=f"{where}.{fault.param}" if fault.param else where) from error
+
+
+def _plain(members: dict[str, Raw]) -> dict[str, object]:
+    return {name: json.decode(value) for name, value in members.items()}
+
+
+def _members(raw: Raw, path: str) -> dict[str, Raw]:
+    """Read an object, its keys in snake case."""
+    try:
+        return {_snake(name): value for name, value in wire.decode_members(raw).items()}
+    except msgspec.ValidationError as error:
+        raise InvalidRequest("This must be an object.", param=path) from error
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+
+
+def reasoning(request: wire.Request, extension: Extension) -> tuple[Reasoning, dict[str, str]]:
+    """Merge all that is said about thinking; gives it and where each field of it stood.
+
+    Raises `InvalidRequest` for an effort beside a level or budget, as Google's own layer does.
+    """
+    thinking = extension.thinking
+    config = f"{extension.path}.thinking_config"
+    paths = {
+        "reasoning.effort": "reasoning_effort",
+        "reasoning.budget_tokens": f"{config}.thinking_budget",
+        "reasoning.include_thoughts": f"{config}.include_thoughts",
+    }
+    effort, given = request.reasoning_effort or None, thinking.thinking_level or None
+    if _effort(effort, "reasoning_effort") is None:
+        effort = None  # `auto` says nothing
+    if effort is not None and (given is not None or thinking.thinking_budget is not None):
+        raise InvalidRequest(
+            "reasoning_effort and a thinking level or budget exclude each other. Send one of them.",
+            param="reasoning_effort",
+        )
+    if given is not None and thinking.thinking_budget is not None:
+        raise InvalidRequest("thinking_level and thinking_budget exclude each other.", param=config)
+    if effort is None and given is not None:
+        effort = given
+        paths["reasoning.effort"] = f"{config}.thinking_level"
+    wish = Reasoning(
+        effort=_effort(effort, paths["reasoning.effort"]),
+        budget_tokens=thinking.thinking_budget,
+        include_thoughts=thinking.include_thoughts,
+    )
+    if wish.effort is None and wish.budget_tokens is None:
+        wish = _elsewhere(request, wish, paths)
+    return wish, paths
+
+
+def _effort(word: str | None, path: str) -> Effort | None:
+    if not word:
+        return None
+    if word.lower() not in EFFORTS:
+        known = ", ".join(word for word, effort in EFFORTS.items() if effort is not None)
+        raise InvalidRequest(f"{word[:80]!r} is no effort. It is one of {known}.", param=path)
+    return EFFORTS[word.lower()]
+
+
+def _elsewhere(request: wire.Request, wish: Reasoning, paths: dict[str, str]) -> Reasoning:
+    """Look for a wish in the fields of other vendors: `reasoning`, `thinking`, `enable_thinking`."""
+    effort: Effort | None = None
+    budget: int | None = None
+    shown = wish.include_thoughts
+    if request.reasoning is not None:
+        asked = request.reasoning
+        effort = _effort(asked.effort, "reasoning.effort") if asked.enabled is not False else "none"
+        budget = asked.max_tokens if effort is None else None
+        shown = not asked.exclude if shown is None and asked.exclude is not None else shown
+        paths |= {"reasoning.effort": "reasoning.effort", "reasoning.budget_tokens": "reasoning.max_tokens"}
+    elif request.thinking is not None:
+        off = request.thinking.type == "disabled"
+        effort = "none" if off else None
+        budget = None if off else request.thinking.budget_tokens
+        shown = True if shown is None and request.thinking.type == "enabled" else shown
+        paths |= {"reasoning.effort": "thinking.type", "reasoning.budget_tokens": "thinking.budget_tokens"}
+    elif request.enable_thinking is not None or request.thinking_budget is not None:
+        off = request.enable_thinking is False
+        effort = "none" if off else None
+        budget = None if off else request.thinking_budget
+        shown = True if shown is None and request.enable_thinking else shown
+        paths |= {"reasoning.effort": "enable_thinking", "reasoning.budget_tokens": "thinking_budget"}
+    return Reasoning(effort=effort, budget_tokens=budget, include_thoughts=shown)

@@ -1,0 +1,210 @@
+"""The messages of a chat completion request → the hub's."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, json
+from msgspec.structs import replace
+
+from gemgate.errors import InvalidRequest
+from gemgate.hub.codec import Dropped
+from gemgate.hub.parts import JsonText, Media, Message, Part, Remote, Signature, Text, ToolCall, ToolResult
+from gemgate.protocols.openai_chat import wire
+from gemgate.protocols.openai_chat.content import address, parts
+from gemgate.protocols.openai_chat.images import OPENING
+from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, signed
+
+FOREIGN_MARK = "__thought__"
+"""Another gateway packs signatures into the ids of calls, behind this word (notes §5.3)."""
+
+
+class Conversation(Struct, frozen=True):
+    """What was said.
+
+    `paths` tells where in the request each of the media stood, `remote` whether any is at an address.
+    """
+
+    system: tuple[Part, ...]
+    messages: tuple[Message, ...]
+    dropped: tuple[Dropped, ...]
+    paths: dict[str, str]
+    remote: bool
+
+
+def conversation(given: Sequence[wire.Message]) -> Conversation:
+    """Leading system messages are the system text; later ones stay where they are, as the user's words."""
+    reading = _Reading()
+    for number, message in enumerate(given):
+        content = message.content
+        if message.role == "user" and type(content) is str and OPENING not in content:  # by far the most frequent
+            reading.messages.append(Message("user", (Text(content),) if content else ()))
+        else:
+            reading.add(message, f"messages.{number}")
+    return Conversation(
+        tuple(reading.system), tuple(reading.messages), tuple(reading.dropped), reading.paths, reading.remote
+    )
+
+
+class _Reading:
+    """What is known of a conversation while it is read."""
+
+    __slots__ = ("dropped", "messages", "names", "paths", "remote", "system")
+
+    def __init__(self) -> None:
+        self.system: list[Part] = []
+        self.messages: list[Message] = []
+        self.dropped: list[Dropped] = []
+        self.paths: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        self.remote = False
+
+    def add(self, message: wire.Message, path: str) -> None:
+        """Append one message."""
+        match message.role:
+            case "system" | "developer" if not self.messages:
+                made = parts(message.content, path)
+                self._note(made, "system", len(self.system), path)
+                self.system += made
+            case "user" | "system" | "developer":
+                self._append(Message("user", tuple(parts(message.content, path))), path)
+            case "assistant":
+                self._append(Message("model", tuple(self._assistant(message, path))), path)
+            case "tool" | "function":
+                self._result(_result(message, self.names, path), path)
+            case role:
+                raise InvalidRequest(
+                    f"{role[:80]!r} is no role. It is one of system, developer, user, assistant, tool.",
+                    param=f"{path}.role",
+                )
+
+    def _append(self, message: Message, path: str) -> None:
+        self._note(message.parts, f"messages.{len(self.messages)}.parts", 0, path)
+        self.messages.append(message)
+
+    def _result(self, result: ToolResult, path: str) -> None:
+        """Put results of one step into one message."""
+        if not self.messages or not self.messages[-1].parts or type(self.messages[-1].parts[-1]) is not ToolResult:
+            self._append(Message("user", (result,)), path)
+            return
+        others = self.messages[-1].parts
+        self._note((result,), f"messages.{len(self.messages) - 1}.parts", len(others), path)
+        self.messages[-1] = Message("user", (*others, result))
+
+    def _note(self, made: Sequence[Part], place: str, first: int, path: str) -> None:
+        """Remember where media and results came from."""
+        for index, part in enumerate(made, start=first):
+            if isinstance(part, (Media, ToolResult)):
+                self.paths[f"{place}.{index}"] = f"{path}.content"
+                self.remote = self.remote or _is_remote(part)
+
+    def _assistant(self, message: wire.Message, path: str) -> list[Part]:
+        if message.audio is not UNSET and bytes(message.audio) != b"null":
+            self.dropped.append(Dropped(f"{path}.audio", "spoken answers are not kept; their text is"))
+        made = _said(message, path)
+        if message.refusal:
+            made.append(Text(message.refusal))
+        for number, image in enumerate(message.images or ()):
+            media = address(image.image_url, f"{path}.images.{number}")
+            made.append(replace(media, signature=signature(image.extra_content)))
+        for number, call in enumerate(message.tool_calls or ()):
+            made.append(_call(call, f"{path}.tool_calls.{number}"))
+            self._name(made[-1])
+        if message.function_call is not None:
+            made.append(_function_call("", message.function_call, None, f"{path}.function_call"))
+            self._name(made[-1])
+        return made
+
+    def _name(self, part: Part) -> None:
+        assert isinstance(part, ToolCall)
+        self.names[part.id] = part.name
+
+
+def _is_remote(part: Media | ToolResult) -> bool:
+    media = part.media if isinstance(part, ToolResult) else (part,)
+    return any(isinstance(item.source, Remote) for item in media)
+
+
+def _said(message: wire.Message, path: str) -> list[Part]:
+    """Read the content of an assistant's message, with the signatures of its parts."""
+    content, extra = message.content, message.extra_content
+    if extra is not None and extra.gemgate is not None:
+        content = _one_text(content)
+    if isinstance(content, str):
+        found = signed(content, extra) if content or extra is not None else []
+    else:
+        found = last_signed(parts(content, path), signature(extra))
+    fields = message.provider_specific_fields
+    if fields is not None and fields.thought_signatures and extra is None:
+        mark = fields.thought_signatures[-1]
+        return last_signed(found, Signature(GOOGLE, mark)) if mark and found else found
+    return found
+
+
+def _one_text(content: wire.Content) -> wire.Content:
+    """Put texts together of which a client has made a list: offsets count in the whole."""
+    if not isinstance(content, list):
+        return content
+    texts = [part.text for part in content if part.type in ("text", "output_text") and part.extra_content is None]
+    found = [text for text in texts if text is not None]
+    return "".join(found) if found and len(found) == len(content) else content
+
+
+def _call(call: wire.ToolCall, path: str) -> ToolCall:
+    call_id, _, packed = (call.id or "").partition(FOREIGN_MARK)
+    mark = signature(call.extra_content) or _foreign(call.provider_specific_fields, packed)
+    if call.custom is not None:
+        if not call.custom.name:
+            raise InvalidRequest("A call must name its tool.", param=f"{path}.custom.name")
+        arguments = json.encode({"input": call.custom.input or ""}).decode()
+        return ToolCall(call_id, call.custom.name, arguments, mark)
+    if call.function is None:
+        raise InvalidRequest("A call is one of a function or of a custom tool.", param=path)
+    return _function_call(call_id, call.function, mark, f"{path}.function")
+
+
+def _function_call(call_id: str, function: wire.FunctionCall, mark: Signature | None, path: str) -> ToolCall:
+    if not function.name:
+        raise InvalidRequest("A call must name its function.", param=f"{path}.name")
+    mark = mark or signature(function.extra_content) or _foreign(function.provider_specific_fields, "")
+    return ToolCall(call_id, function.name, _arguments(function.arguments, f"{path}.arguments"), mark)
+
+
+def _foreign(fields: wire.ProviderFields | None, packed: str) -> Signature | None:
+    carried = (fields.thought_signature if fields is not None else None) or packed
+    return Signature(GOOGLE, carried) if carried else None
+
+
+def _arguments(raw: wire.JsonField, path: str) -> JsonText:
+    """Read the arguments of a call: JSON in a string, or the object itself."""
+    if raw is UNSET or bytes(raw) == b"null":
+        return "{}"
+    try:
+        text = bytes(raw).decode()
+        if text.startswith('"'):
+            text = wire.decode_strings(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The arguments cannot be read: {error}.", param=path) from error
+    return object_text(text, "_raw") if text.strip() else "{}"
+
+
+def _result(message: wire.Message, names: dict[str, str], path: str) -> ToolResult:
+    content = parts(message.content, path)
+    text = "".join(part.text for part in content if isinstance(part, Text))
+    media = tuple(part for part in content if isinstance(part, Media))
+    call_id = (message.tool_call_id or "").partition(FOREIGN_MARK)[0]
+    known = names.get(call_id, "")
+    # Without an id its own name tells best which call it answers.
+    name = (known or message.name) if call_id else (message.name or known)
+    return ToolResult(call_id, name or "", object_text(text, "output"), media)
+
+
+def object_text(text: str, otherwise: str) -> JsonText:
+    """Keep a JSON object as it is; put anything else under one key."""
+    if text.lstrip()[:1] == "{":
+        try:
+            json.decode(text, type=dict[str, Raw])
+        except (msgspec.DecodeError, RecursionError):
+            pass
+        else:
+            return text
+    return json.encode({otherwise: text}).decode()

@@ -1,0 +1,111 @@
+"""`POST /v1/translate`: the request that would be sent upstream, and all that is renamed and dropped on the way.
+
+Asks for `{"path": "/v1/chat/completions", "body": {…}}`; nothing is sent, fetched or remembered.
+"""
+
+import re
+from mmap import mmap
+from typing import Literal, Protocol, assert_never
+
+import msgspec
+from msgspec import Raw, Struct, json
+
+from gemgate.errors import InvalidRequest
+from gemgate.pipeline.exchange import Exchange
+from gemgate.pipeline.preview import Preview
+from gemgate.protocols.shared.reading import unreadable
+from gemgate.surfaces.gemini_resources import ResourcePath
+
+Format = Literal["openai_chat", "gemini"]
+
+NATIVE = re.compile(r"/(v1|v1beta|v1alpha)/(models/[^/]+:\w+)")
+CHAT = "/chat/completions"
+
+
+class Request(Struct):
+    """What to translate; either of `format` and `path` can be told from the other, unless it is Gemini's."""
+
+    body: Raw
+    path: str | None = None
+    format: Format | None = None
+
+
+class ChatPreviews(Protocol):
+    """Previews of chat completions."""
+
+    def preview(self, body: bytes) -> Preview:
+        """Tell what would be sent."""
+        ...
+
+
+class GeminiPreviews(Protocol):
+    """Previews of Gemini's own methods."""
+
+    def preview(self, path: ResourcePath, body: bytes) -> Preview:
+        """Tell what would be sent."""
+        ...
+
+
+class TranslateSurface:
+    """Shows translations."""
+
+    def __init__(self, chat: ChatPreviews, gemini: GeminiPreviews) -> None:
+        self._chat = chat
+        self._gemini = gemini
+
+    async def show(self, exchange: Exchange, body: bytes | mmap) -> None:
+        """Answer one request."""
+        await exchange.answer(200, self.translated(bytes(body)))
+
+    def translated(self, document: bytes) -> bytes:
+        """Translate; raises `InvalidRequest`, as answering the request would."""
+        try:
+            request = json.decode(document, type=Request)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise unreadable(error) from error
+        path, query = (request.path or "").partition("?")[::2]
+        form = request.format or _format(path)
+        match form:
+            case "openai_chat":
+                found = self._chat.preview(bytes(request.body))
+            case "gemini":
+                native = NATIVE.fullmatch(path)
+                if native is None:
+                    raise InvalidRequest(
+                        "Name the method: a path such as /v1beta/models/MODEL:generateContent.", param="path"
+                    )
+                found = self._gemini.preview(ResourcePath("", native[1], native[2]), bytes(request.body))
+            case _:
+                assert_never(form)
+        return _document(form, found, query)
+
+
+def _format(path: str) -> Format:
+    if path.endswith(CHAT) or not path:
+        return "openai_chat"
+    if NATIVE.fullmatch(path):
+        return "gemini"
+    raise InvalidRequest(
+        f"{path[:200]!r} cannot be translated. It is /v1/chat/completions or /v1beta/models/MODEL:METHOD.", param="path"
+    )
+
+
+def _document(form: Format, found: Preview, query: str) -> bytes:
+    outgoing = found.outgoing
+    kept = [part for part in query.split("&") if part and not part.startswith(("key=", "access_token="))]
+    url = outgoing.url
+    if kept and form == "gemini":
+        url = f"{url}{'&' if '?' in url else '?'}{'&'.join(kept)}"
+    return json.encode(
+        {
+            "object": "gemgate.translation",
+            "format": form,
+            "upstream": found.upstream,
+            "model": {"asked": found.asked, "sent": found.sent},
+            "request": {"method": outgoing.method, "url": url, "body": Raw(b"".join(outgoing.body))},
+            "renamed": outgoing.renamed,
+            "dropped": [{"path": item.path, "why": item.why} for item in found.dropped],
+            "fetched": found.fetched,
+            "times": found.times,
+        }
+    )
