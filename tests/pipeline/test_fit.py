@@ -4,7 +4,7 @@ import pytest
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import BuiltIn, Function, Generate, Reasoning
+from gemgate.hub.call import BuiltIn, Function, Generate, Reasoning, Sampling
 from gemgate.hub.codec import Dropped
 from gemgate.pipeline.fit import client_path, fitted, in_client_words, refuse_drops
 
@@ -43,6 +43,18 @@ def test_search_is_added_once() -> None:
     assert fitted(call(tools=(tool,)), target(web_search=True)).tools == (tool, search)
     asked = call(tools=(search, tool))
     assert fitted(asked, target(web_search=True)) is asked
+
+
+@pytest.mark.parametrize(
+    ("most", "asked", "sent"),
+    [(100, 101, 100), (100, 100, 100), (100, 5, 5), (100, None, None), (None, 10**9, 10**9)],
+)
+def test_an_answer_is_never_asked_to_be_longer_than_it_can(most: int | None, asked: int | None, sent: int | None) -> None:
+    sampling = Sampling(max_output_tokens=asked, seed=5)
+    bounded = Target(asked="m", model="m", max_output_tokens=most)
+    made = call(sampling=sampling)
+    assert fitted(made, bounded).sampling == Sampling(max_output_tokens=sent, seed=5)
+    assert (fitted(made, bounded) is made) is (asked == sent)
 
 
 @pytest.mark.parametrize(

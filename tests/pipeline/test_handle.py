@@ -1,99 +1,54 @@
 """A translated request from its parsing to the last byte, with an upstream that does as it is told."""
 
-import json
-from collections.abc import AsyncIterator
-from datetime import date
-from time import monotonic
+import asyncio
 from typing import Any
 
 import pytest
-from msgspec import Struct
 
-from gemgate.catalog.catalog import Catalog, Target
-from gemgate.errors import GemgateError, InvalidRequest, RateLimited, Unavailable, UpstreamError
+from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Event, Failure, Finish, ResponseStart, Usage
-from gemgate.hub.parts import Text, Thought, ToolCall
-from gemgate.keys.pool import KeyPool, Lease
+from gemgate.hub.parts import Inline, Media, Text, ToolCall
 from gemgate.pipeline.exchange import Exchange
-from gemgate.pipeline.handle import Clock, Handler
-from gemgate.protocols.openai_chat.inbound import inbound
 from gemgate.upstreams.refusal import UpstreamRefusal
 from tests.pipeline.client import Client
+from tests.pipeline.told import Fake, House, Memory, Web, answered, broken, ended, refused, said
 
 SAID: list[Event] = [ResponseStart("", ""), BlockStart(0, Text("hel")), BlockDelta(0, "lo")]
 END: list[Event] = [BlockEnd(0), Usage(total_tokens=3), Finish(0, "stop", "STOP")]
 SEED = Dropped("sampling.seed", "no seed here")
-Outcome = list[list[Event]] | Exception
-
-
-class Prepared(Struct, frozen=True):
-    call: Generate
-    dropped: tuple[Dropped, ...] = ()
-
-
-class Reply:
-    def __init__(self, batches: list[list[Event]]) -> None:
-        self._batches = batches
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[list[Event]]:
-        for batch in self._batches:
-            yield [*batch]
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-class Fake:
-    """An upstream whose attempts come out as told, one after the other."""
-
-    name = "fake"
-    model_name: str | None = None
-
-    def __init__(self, *outcomes: Outcome, dropped: tuple[Dropped, ...] = ()) -> None:
-        self.outcomes = list(outcomes)
-        self.dropped = dropped
-        self.asked: list[tuple[Prepared, Target, Lease | None]] = []
-        self.replies: list[Reply] = []
-
-    def prepare(self, call: Generate, target: Target) -> Prepared:
-        return Prepared(call, self.dropped)
-
-    async def generate(self, prepared: Prepared, target: Target, lease: Lease | None) -> Reply:
-        self.asked.append((prepared, target, lease))
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        self.replies.append(Reply(outcome))
-        return self.replies[-1]
-
-    async def count_tokens(self, prepared: Prepared, target: Target, lease: Lease | None) -> int:
-        raise NotImplementedError
+AN_IMAGE: Any = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}]
+CALLED: Any = [
+    {"role": "user", "content": "hi"},
+    {
+        "role": "assistant",
+        "tool_calls": [
+            {
+                "id": "1",
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}"},
+                "extra_content": {"google": {"thought_signature": "YQ=="}},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": "x"},
+]
 
 
 async def served(
     fake: Fake, *, keys: int | None = 3, strict: bool = False, **fields: Any
 ) -> tuple[Client, Exchange, GemgateError | None]:
     """Serve one chat request; give what was sent, and the error if nothing was."""
-    client = Client()
-    exchange = client.exchange()
-    exchange.strict = strict
-    pool = None if keys is None else KeyPool([f"key-{number}" for number in range(keys)], monotonic)
-    clock = Clock(lambda: 0.0, lambda: date(2026, 11, 1), lambda: "id")
-    handler = Handler(fake, pool, Catalog.load(), clock, max_attempts=4, keepalive_seconds=60.0)
-    request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]} | fields
-    try:
-        await handler.generate(exchange, inbound(json.dumps(request).encode()))
-    except GemgateError as error:
-        return client, exchange, error
-    assert all(reply.closed for reply in fake.replies)
-    return client, exchange, None
+    house = House(fake, keys)
+    house.exchange.strict = strict
+    error = await house.serve(**fields)
+    return house.client, house.exchange, error
 
 
-def refused(kind: Any, **how: Any) -> UpstreamRefusal:
-    return UpstreamRefusal(kind, UpstreamError("no"), **how)
+def signed(call: Generate) -> list[bool]:
+    parts = [part for message in call.messages for part in message.parts]
+    return [part.signature is not None for part in parts if isinstance(part, ToolCall)]
 
 
 @pytest.mark.parametrize("keys", [None, 3])
@@ -122,14 +77,77 @@ async def test_what_came_before_a_failure_is_sent_first(last: list[Event], whole
     assert client.sent[-1]["more_body"] is False
 
 
-async def test_an_end_that_is_none_comes_after_what_was_said() -> None:
-    """Only thoughts, and then a call that could not be read: an error, but the thoughts were paid for."""
-    thought: list[Event] = [ResponseStart("", ""), BlockStart(0, Thought("hmm")), BlockEnd(0)]
-    end: list[Event] = [Usage(), Finish(0, "malformed", "MALFORMED_FUNCTION_CALL")]
-    client, _, error = await served(Fake([thought + end]))
-    assert error is None
-    assert client.body.index(b"hmm") < client.body.index(b"MALFORMED_FUNCTION_CALL")
-    assert b"[DONE]" not in client.body.partition(b"hmm")[0]
+# ── an answer that breaks off with nothing said ──
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+async def test_it_is_asked_for_once_more(one_batch: bool) -> None:
+    """The thoughts of the first attempt were told already; the rest of the same stream is the second's."""
+    first = broken("hmm", tokens=5)
+    house = House(Fake([first[0] + first[1]] if one_batch else first, answered("hello", 3)), memory=Memory())
+    assert await house.serve(stream_options={"include_usage": True}) is None
+    assert (house.told("reasoning_content"), house.told(), house.finishes) == ("hmm", "hello", [(0, "stop")])
+    assert house.client.body.count(b'"role":"assistant"') == 1 and house.client.body.endswith(b"[DONE]\n\n")
+    assert len({chunk["id"] for chunk in house.chunks}) == 1
+    assert house.chunks[-1]["usage"]["total_tokens"] == 8 and house.exchange.usage is not None
+    assert house.exchange.usage.total_tokens == 8 and house.exchange.attempts == 2
+    assert house.memory is not None and [watch.kept for watch in house.memory.watches] == [1, 1]
+
+
+async def test_the_first_is_hung_up_before_the_second_is_asked_for() -> None:
+    """Its batch with the bad end may not be its last."""
+    closed: list[bool] = []
+
+    class Watching(Fake):
+        async def generate(self, *how: Any) -> Any:
+            closed.extend(reply.closed for reply in self.replies)
+            return await super().generate(*how)
+
+    never = asyncio.Event()
+    assert (await served(Watching([*broken(), never], answered("hello"))))[2] is None
+    assert closed == [True]
+
+
+async def test_a_whole_answer_is_asked_for_once_more() -> None:
+    second = [[ResponseStart("the-second", "m"), *said(Text("hello"), start=False)], ended(3)]
+    house = House(Fake(broken("hmm", tokens=5), second))
+    assert await house.serve(stream=False) is None
+    choice = house.document["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("hello", "stop")
+    assert "reasoning_content" not in choice["message"]
+    assert house.document["id"] == "chatcmpl-the-second" and house.document["usage"]["total_tokens"] == 8
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_twice_is_an_error(stream: bool) -> None:
+    fake = Fake(broken("hmm"), broken("hm hm"), answered("never"))
+    house = House(fake)
+    error = await house.serve(stream=stream)
+    assert len(fake.asked) == 2 and house.exchange.usage is not None and house.exchange.usage.total_tokens == 10
+    if stream:
+        assert error is None and house.told("reasoning_content") == "hmmhm hm" and house.finishes == []
+        assert house.chunks[-1]["error"]["code"] == "broken_answer" and b"[DONE]" not in house.client.body
+        assert house.client.sent[-1]["more_body"] is False
+    else:
+        assert isinstance(error, BrokenAnswer) and error.status == 502 and not house.exchange.started
+
+
+async def test_what_has_said_something_is_not_asked_for_again() -> None:
+    fake = Fake([said(Text("half a")), ended(3, "malformed")], answered("never"))
+    house = House(fake)
+    assert await house.serve() is None
+    assert (len(fake.asked), house.told(), len(house.finishes)) == (1, "half a", 1)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_empty_stop_stays_one(stream: bool) -> None:
+    fake = Fake([said() + ended(1)], answered("never"))
+    house = House(fake)
+    assert await house.serve(stream=stream) is None and len(fake.asked) == 1
+    if stream:
+        assert (house.told(), house.finishes) == ("", [(0, "stop")])
+    else:
+        assert house.document["choices"][0]["message"]["content"] == ""
 
 
 async def test_a_failure_before_anything_has_its_status() -> None:
@@ -140,8 +158,7 @@ async def test_a_failure_before_anything_has_its_status() -> None:
 async def test_refusals_go_on_to_other_keys() -> None:
     fake = Fake(refused("quota"), refused("key"), [SAID, END])
     client, exchange, _ = await served(fake)
-    leases = [lease for _, _, lease in fake.asked if lease]
-    assert len({lease.id for lease in leases}) == 3 == exchange.attempts
+    assert len(set(fake.keys)) == 3 == exchange.attempts
     assert client.headers[b"x-gemgate-attempts"] == b"3"
 
 
@@ -152,27 +169,183 @@ async def test_the_last_refusal_is_shown() -> None:
 
 
 async def test_a_refused_signature_is_asked_once_more_without() -> None:
-    called = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    called["extra_content"] = {"google": {"thought_signature": "YQ=="}}
-    messages = [
-        {"role": "user", "content": "hi"},
-        {"role": "assistant", "tool_calls": [called]},
-        {"role": "tool", "tool_call_id": "1", "content": "x"},
-    ]
     fake = Fake(refused("client", signature=True), [SAID, END])
-    _, exchange, error = await served(fake, messages=messages)
+    _, exchange, error = await served(fake, messages=CALLED)
     assert error is None and exchange.attempts == 2
-    signed = [
-        part.signature is not None
-        for prepared, _, _ in fake.asked
-        for message in prepared.call.messages
-        for part in message.parts
-        if isinstance(part, ToolCall)
-    ]
-    assert signed == [True, False]
+    assert [signed(call) for call in fake.calls] == [[True], [False]]
     fake = Fake(refused("client", signature=True), refused("client", signature=True))
-    _, exchange, error = await served(fake, messages=messages)
+    _, exchange, error = await served(fake, messages=CALLED)
     assert isinstance(error, UpstreamError) and exchange.attempts == 2
+
+
+@pytest.mark.parametrize("signature_first", [True, False])
+async def test_a_signature_and_a_parameter_are_left_out_each_once(signature_first: bool) -> None:
+    trouble = [refused("client", signature=True), refused("client", unsupported="sampling.seed")]
+    fake = Fake(*(trouble if signature_first else trouble[::-1]), [SAID, END])
+    client, exchange, error = await served(fake, messages=CALLED, seed=5)
+    assert error is None and exchange.attempts == 3
+    assert signed(fake.calls[0]) == [True] and fake.calls[0].sampling.seed == 5
+    assert signed(fake.calls[2]) == [False] and fake.calls[2].sampling.seed is None
+    assert client.headers[b"x-gemgate-dropped"] == b"seed"
+
+
+async def test_a_second_parameter_is_an_error() -> None:
+    fake = Fake(refused("client", unsupported="sampling.seed"), refused("client", unsupported="sampling.stop"))
+    _, exchange, error = await served(fake, seed=5, stop="x")
+    assert isinstance(error, UpstreamError) and exchange.attempts == 2
+
+
+async def test_strict_mode_does_not_leave_a_refused_parameter_out() -> None:
+    fake = Fake(refused("client", unsupported="sampling.seed"), [SAID, END])
+    _, exchange, error = await served(fake, strict=True, seed=5)
+    assert isinstance(error, InvalidRequest) and (error.param, error.code) == ("seed", "would_be_dropped")
+    assert exchange.attempts == 1
+
+
+# ── what is brought in ──
+
+
+async def test_media_and_memory_are_brought_in_once() -> None:
+    """However often it is asked: a bad key, a signature, an answer that breaks off."""
+    fake = Fake(refused("key"), refused("client", signature=True), broken("hmm"), answered("hello"))
+    house = House(fake, web=Web(), memory=Memory())
+    assert await house.serve(messages=[{"role": "user", "content": AN_IMAGE}]) is None
+    assert house.told() == "hello" and len(fake.asked) == 4
+    assert house.web is not None and house.web.asked == ["https://x.test/a.png"]
+    assert house.memory is not None and len(house.memory.filled_with) == 1
+    for call in fake.calls:
+        assert call.system == (Text("remembered"),)
+        media = call.messages[0].parts[1]
+        assert isinstance(media, Media) and isinstance(media.source, Inline) and media.mime_type == "image/png"
+
+
+async def test_the_fault_of_an_address_is_named_in_the_requests_words() -> None:
+    house = House(Fake(), web=Web(error=InvalidRequest("Nothing there.")))
+    error = await house.serve(messages=[{"role": "system", "content": "s"}, {"role": "user", "content": AN_IMAGE}])
+    assert isinstance(error, InvalidRequest) and error.param == "messages.1.content"
+    assert house.exchange.attempts == 0
+
+
+async def test_a_stream_beats_while_media_are_fetched() -> None:
+    gate = asyncio.Event()
+    house = House(Fake(answered("hello")), web=Web(gate), keepalive_seconds=0.01)
+    serving = asyncio.create_task(house.serve(messages=[{"role": "user", "content": AN_IMAGE}]))
+    await house.client.got(b": keep-alive\n\n: keep-alive\n\n")
+    assert house.exchange.status == 200 and house.fake.asked == []
+    gate.set()
+    assert await serving is None and house.told() == "hello"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_fault_after_a_sign_of_life_is_named_in_the_requests_words(stream: bool) -> None:
+    gate = asyncio.Event()
+    web = Web(gate, InvalidRequest("Nothing there."))
+    house = House(Fake(), web=web, keepalive_seconds=0.01, whole_keepalive=True)
+    messages = [{"role": "system", "content": "s"}, {"role": "user", "content": AN_IMAGE}]
+    serving = asyncio.create_task(house.serve(messages=messages, stream=stream))
+    await house.client.got(b": keep-alive" if stream else b" ")
+    gate.set()
+    assert await serving is None
+    told = house.chunks[-1] if stream else house.document
+    assert told["error"]["param"] == "messages.1.content"
+
+
+async def test_the_key_that_owns_what_is_referred_to_is_not_left() -> None:
+    fake = Fake(
+        refused("client", signature=True), broken(), refused("service"), answered("hello"), references=("files/a",)
+    )
+    house = House(fake)
+    assert house.pool is not None and (lease := house.pool.take("m")) is not None
+    house.owner = lease.id
+    assert await house.serve() is None
+    assert fake.keys == [lease.id] * 4 and house.told() == "hello"
+    assert set(house.looked_up) == {("me", "files/a")}
+
+
+async def test_without_quota_that_key_is_the_end() -> None:
+    house = House(Fake(refused("quota"), answered("never"), references=("files/a",)))
+    assert house.pool is not None and (lease := house.pool.take("m")) is not None
+    house.owner = lease.id
+    assert isinstance(await house.serve(), UpstreamError) and len(house.fake.asked) == 1
+
+
+async def test_nothing_is_looked_up_for_a_request_that_refers_to_nothing() -> None:
+    house = House(Fake(answered("hello")))
+    assert await house.serve() is None and house.looked_up == []
+
+
+# ── white space before a whole answer ──
+
+
+async def test_white_space_comes_before_a_late_answer() -> None:
+    gate = asyncio.Event()
+    house = House(Fake([gate, *answered("hello")]), keepalive_seconds=0.01, whole_keepalive=True)
+    serving = asyncio.create_task(house.serve(stream=False))
+    await house.client.got(b"  ")
+    assert house.client.headers[b"content-type"] == b"application/json" and house.exchange.status == 200
+    assert b"content-length" not in house.client.headers
+    gate.set()
+    assert await serving is None
+    assert house.document["choices"][0]["message"]["content"] == "hello"
+    assert house.client.sent[-1]["more_body"] is False
+
+
+async def test_an_error_after_white_space_is_a_document_of_its_own() -> None:
+    gate = asyncio.Event()
+    late = [gate, said(Text("half")) + [Failure(Unavailable("Overloaded."))]]
+    house = House(Fake(late), keepalive_seconds=0.01, whole_keepalive=True)
+    serving = asyncio.create_task(house.serve(stream=False))
+    await house.client.got(b" ")
+    gate.set()
+    assert await serving is None and house.exchange.status == 200
+    assert house.document["error"]["message"] == "Overloaded." and house.exchange.ended
+
+
+@pytest.mark.parametrize("trouble", [False, True])
+async def test_an_answer_in_time_has_its_length_and_status(trouble: bool) -> None:
+    house = House(Fake(Unavailable("Overloaded.") if trouble else answered("hello")), whole_keepalive=True)
+    error = await house.serve(stream=False)
+    if trouble:
+        assert isinstance(error, Unavailable) and not house.exchange.started
+    else:
+        assert house.client.headers[b"content-length"] == b"%d" % len(house.client.body)
+
+
+async def test_without_the_setting_nothing_comes_before_a_whole_answer() -> None:
+    gate = asyncio.Event()
+    house = House(Fake([gate, *answered("hello")]), keepalive_seconds=0.001)
+    serving = asyncio.create_task(house.serve(stream=False))
+    for _ in range(5):
+        await asyncio.sleep(0.002)  # nothing is awaited: the point is that nothing comes
+    assert house.client.sent == []
+    gate.set()
+    assert await serving is None and house.client.body.startswith(b"{")
+
+
+# ── the client leaves ──
+
+
+async def test_leaving_in_the_middle_stops_the_upstream() -> None:
+    never = asyncio.Event()
+    house = House(Fake([said(Text("one")), never]), memory=Memory())
+    serving = asyncio.create_task(house.serve())
+    await house.client.got(b"one")
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert house.fake.replies[0].closed and house.memory is not None and house.memory.watches[0].kept == 1
+
+
+async def test_leaving_while_the_client_is_slow_stops_the_upstream_at_once() -> None:
+    """The handler waits for the client then, not for the upstream."""
+    house = House(Fake([said(Text("one")), *answered("two")]), memory=Memory())
+    house.client.patience = asyncio.Event()
+    serving = asyncio.create_task(house.serve())
+    await house.client.got(b"one")
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert house.fake.replies[0].closed and house.memory is not None and house.memory.watches[0].kept == 1
 
 
 async def test_what_is_dropped_is_told_in_the_requests_words_and_order() -> None:

@@ -17,7 +17,7 @@ from gemgate.catalog.catalog import Catalog, Target
 from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest
 from gemgate.hub.call import CountTokens, Generate
 from gemgate.hub.codec import Identity, Parsed, Writer
-from gemgate.hub.events import Event, ResponseStart
+from gemgate.hub.events import Event, Finish, ResponseStart
 from gemgate.keys.pool import KeyPool, Lease
 from gemgate.media.bring import Fetcher, brought
 from gemgate.pipeline.attempt import Attempts, begin, shown
@@ -217,6 +217,8 @@ class Handler:
                 if work.usage is not None:
                     batch = work.counted(batch)
                 if batch:
+                    if watch is not None and isinstance(batch[-1], Finish):
+                        watch.keep()  # before the client can come back with it
                     yield batch
                 batch = await anext(rest, None)
         finally:

@@ -29,7 +29,7 @@ def lessened(call: Generate, target: Target, parameter: Parameter) -> tuple[Gene
         case "sampling.stop":
             return _without_sampling(call, target, stop=())
         case "reasoning":
-            return replace(call, reasoning=Reasoning()), replace(target, reasoning=None), (Dropped("reasoning", WHY),)
+            return replace(call, reasoning=Reasoning()), replace(target, reasoning=None), _wished(call, target)
         case "output":
             bare = _in_words(call, replace(call.output, json=False, schema=None))
             return bare, target, (Dropped("output", f"{WHY}; JSON is asked for in words"),)
@@ -57,6 +57,15 @@ def _without_sampling(
         if getattr(call.sampling, name) != default
     )
     return replace(call, sampling=replace(call.sampling, **defaults)), target, lost
+
+
+def _wished(call: Generate, target: Target) -> tuple[Dropped, ...]:
+    """List what was said of thinking: by the request, field by field, or by the model's name."""
+    fields = ("effort", "budget_tokens", "include_thoughts")
+    said = [f"reasoning.{name}" for name in fields if getattr(call.reasoning, name) is not None]
+    if target.reasoning is not None:
+        said.append("reasoning")
+    return tuple(Dropped(path, WHY) for path in said)
 
 
 def _in_words(call: Generate, output: Output) -> Generate:

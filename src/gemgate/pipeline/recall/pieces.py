@@ -25,7 +25,7 @@ from gemgate.hub.parts import (
     ToolResult,
     Vendor,
 )
-from gemgate.pipeline.recall_keys import key, sample
+from gemgate.pipeline.recall.keys import key, sample
 
 
 class Mark(Struct, frozen=True, array_like=True):

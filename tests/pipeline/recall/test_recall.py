@@ -28,11 +28,11 @@ from gemgate.hub.parts import (
     Vendor,
 )
 from gemgate.pipeline import recall as module
-from gemgate.pipeline.recall import KEPT_SECONDS, Recall
-from gemgate.pipeline.recall_keys import key
-from gemgate.pipeline.recall_pieces import Mark, Record, pieces
+from gemgate.pipeline.recall.keys import key
+from gemgate.pipeline.recall.pieces import Mark, Record, pieces
+from gemgate.pipeline.recall.recall import KEPT_SECONDS, Recall
 from gemgate.store.sqlite import SqliteStore
-from tests.pipeline.recalling import (
+from tests.pipeline.recall.recalling import (
     ASK,
     FAMILY,
     ME,

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from gemgate.hub.call import Function, Generate
 from gemgate.hub.parts import Message, Opaque, Part, ToolCall
-from gemgate.pipeline.recall_keys import is_speech, last_speech, words
-from gemgate.pipeline.recall_memory import RecentRows
-from gemgate.pipeline.recall_pieces import Piece, Record, pieces, restored
-from gemgate.pipeline.recall_watch import Watch
+from gemgate.pipeline.recall.keys import is_speech, last_speech, words
+from gemgate.pipeline.recall.memory import RecentRows
+from gemgate.pipeline.recall.pieces import Piece, Record, pieces, restored
+from gemgate.pipeline.recall.watch import Watch
 from gemgate.store.protocols import SignatureStore
 from gemgate.store.trouble import Trouble
 
@@ -111,7 +111,7 @@ def _wanted(call: Generate, caller_id: str, *, everything: bool) -> list[_Wanted
     wanted: list[_Wanted] = []
     for number in range(len(call.messages) - 1, -1, -1):
         message = call.messages[number]
-        if message.role != "model":
+        if message.role != "model" or not (everything or any(isinstance(part, ToolCall) for part in message.parts)):
             continue
         # Tools that the upstream ran leave traces around calls, which only its own format carries.
         signed_too = served and not any(isinstance(part, Opaque) for part in message.parts)

@@ -21,7 +21,7 @@ from gemgate.hub.parts import (
     ToolCall,
     Vendor,
 )
-from gemgate.pipeline.recall import Recall
+from gemgate.pipeline.recall.recall import Recall
 from gemgate.store.sqlite import SqliteStore
 
 ME, FAMILY = "me", "the-third"

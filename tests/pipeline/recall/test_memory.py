@@ -1,6 +1,6 @@
 """What one process has remembered lately."""
 
-from gemgate.pipeline.recall_memory import ROW_BYTES, RecentRows
+from gemgate.pipeline.recall.memory import ROW_BYTES, RecentRows
 
 
 def test_the_memory_is_bounded_and_forgets_what_was_not_asked_for() -> None:

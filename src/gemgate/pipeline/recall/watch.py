@@ -18,8 +18,8 @@ from gemgate.hub.events import (
 )
 from gemgate.hub.fold import closed
 from gemgate.hub.parts import Message, Opaque, Part, Signature, Text
-from gemgate.pipeline.recall_keys import words
-from gemgate.pipeline.recall_pieces import Record, joined, pieces
+from gemgate.pipeline.recall.keys import words
+from gemgate.pipeline.recall.pieces import Record, joined, pieces
 
 NOTHING: Callable[[str], None] = deque[str](maxlen=0).append
 """Takes text and holds none of it."""

@@ -1,0 +1,1 @@
+"""Thought signatures for clients that lose them."""
