@@ -25,7 +25,7 @@ from gemgate.net.proxy import Proxies
 from gemgate.pipeline.exchange import Cors
 from gemgate.pipeline.handle import Clock, Handler
 from gemgate.pipeline.preview import DryRun
-from gemgate.pipeline.recall import Recall
+from gemgate.pipeline.recall.recall import Recall
 from gemgate.pipeline.relay import Relay
 from gemgate.server.application import Application
 from gemgate.server.endpoint import Endpoint, Limits, Surfaces

@@ -27,7 +27,7 @@ from gemgate.hub.parts import (
     Uri,
     Vendor,
 )
-from gemgate.pipeline import recall as module
+from gemgate.pipeline.recall import recall as module
 from gemgate.pipeline.recall.keys import key
 from gemgate.pipeline.recall.pieces import Mark, Record, pieces
 from gemgate.pipeline.recall.recall import KEPT_SECONDS, Recall
