@@ -13,7 +13,7 @@ from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
 from gemgate.hub.call import Function, Generate
-from gemgate.hub.parts import Message, Opaque, Part, ToolCall
+from gemgate.hub.parts import Message, Opaque, Part, Text, ToolCall
 from gemgate.pipeline.recall.keys import is_speech, last_speech, words
 from gemgate.pipeline.recall.memory import RecentRows
 from gemgate.pipeline.recall.pieces import Piece, Record, pieces, restored
@@ -26,6 +26,11 @@ RECALL_SECONDS = 2.0
 """Longer than this no request waits for a store in trouble."""
 MAX_WANTED = 2_000
 """Of a longer history only the latest is looked up."""
+LATEST_TEXTS = 8
+"""How many texts are looked up, the latest first: no model insists on them, and long histories have many."""
+ABSENT_SECONDS = 60.0
+"""How long this process remembers that the store knows nothing of a key."""
+ABSENT = b""
 MEMORY_BYTES = 32 << 20
 
 _encode = msgpack.Encoder().encode
@@ -71,14 +76,18 @@ class Recall:
         return Watch(self._remember, caller_id, family, last_speech(call.messages))
 
     async def _find(self, keys: list[bytes]) -> dict[bytes, Record]:
-        rows = self._recent.find(keys, self._seconds())
+        now = self._seconds()
+        rows = self._recent.find(keys, now)
         missing = [key for key in keys if key not in rows]
         if missing:
             try:
                 async with asyncio.timeout(RECALL_SECONDS):
-                    rows |= await self._store.recall(missing)
+                    stored = await self._store.recall(missing)
             except Exception as error:  # whatever it is, the request goes on without
                 self._trouble.tell("signatures cannot be recalled", error)
+            else:
+                rows |= stored
+                self._recent.add({key: ABSENT for key in missing if key not in stored}, now + ABSENT_SECONDS)
         return dict(_records(rows))
 
     def _remember(self, records: Mapping[bytes, Record]) -> None:
@@ -90,6 +99,8 @@ class Recall:
 
 def _records(rows: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Record]]:
     for key, row in rows.items():
+        if row == ABSENT:
+            continue
         try:
             yield key, _decode(row)
         except msgspec.MsgspecError:
@@ -109,9 +120,10 @@ def _wanted(call: Generate, caller_id: str, *, everything: bool) -> list[_Wanted
     served = any(not isinstance(tool, Function) for tool in call.tools)
     said = _Said(call.messages)
     wanted: list[_Wanted] = []
+    texts = LATEST_TEXTS if everything else 0
     for number in range(len(call.messages) - 1, -1, -1):
         message = call.messages[number]
-        if message.role != "model" or not (everything or any(isinstance(part, ToolCall) for part in message.parts)):
+        if message.role != "model" or not (texts > 0 or _is_more_than_text(message)):
             continue
         # Tools that the upstream ran leave traces around calls, which only its own format carries.
         signed_too = served and not any(isinstance(part, Opaque) for part in message.parts)
@@ -121,25 +133,28 @@ def _wanted(call: Generate, caller_id: str, *, everything: bool) -> list[_Wanted
                 wanted.append(_Wanted(piece.key(caller_id, b"" if is_call else said.before(number)), number, piece))
                 if len(wanted) == MAX_WANTED:
                     return wanted
+        texts -= 1
     return wanted
+
+
+def _is_more_than_text(message: Message) -> bool:
+    for part in message.parts:  # noqa: SIM110 - asked of every message, and a generator costs more
+        if type(part) is not Text:
+            return True
+    return False
 
 
 class _Said:
     """What the user had said last before each message."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        self._speeches: list[Message | None] = []
+        self._messages = messages
         self._speech: Message | None = None
         self._words: bytes | None = None
-        last: Message | None = None
-        for message in messages:
-            self._speeches.append(last)
-            if is_speech(message):
-                last = message
 
     def before(self, number: int) -> bytes:
         """Tell the last words before the message of this number."""
-        speech = self._speeches[number]
+        speech = next((self._messages[n] for n in range(number - 1, -1, -1) if is_speech(self._messages[n])), None)
         if self._words is None or speech is not self._speech:
             self._speech, self._words = speech, words(speech)
         return self._words
