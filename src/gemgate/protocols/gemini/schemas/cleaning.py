@@ -299,7 +299,9 @@ class _Cleaner:
         if left and raw.get("nullable") is True and "type" not in made and NULL not in left:
             left.append(dict(NULL))
         if left and all(branch.get("type") == "null" for branch in left):
-            made.setdefault("type", "null")
+            if "type" not in made:
+                made["type"] = "null"
+                made.pop("format", None)
         elif left:
             made["anyOf"] = left
 

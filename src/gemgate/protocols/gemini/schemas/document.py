@@ -19,21 +19,29 @@ UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 TOO_DEEP = "The schema is nested too deeply."
 
 
-def decoded(text: JsonText) -> object:
-    """Decode a schema; raises `InvalidRequest` if it is nested too deeply."""
+def decoded(text: JsonText) -> tuple[JsonText, object]:
+    """Decode a schema; gives its text as every decoder takes it, and its value.
+
+    Raises `InvalidRequest` if it is no JSON, `RecursionError` if it is nested too deeply.
+    """
     try:
-        return msgspec.json.decode(text)
+        return text, msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return _mended(text)
+        mended = _mended(text)
+        return mended, msgspec.json.decode(mended)
 
 
-def _mended(text: JsonText) -> object:
-    """Decode what strict decoders refuse although the grammar of JSON allows it: half surrogates, numbers too large."""
+def _mended(text: JsonText) -> JsonText:
+    """Replace what decoders refuse although the grammar of JSON allows it: half surrogates, numbers too large."""
     try:
-        value = python_json.loads(text, parse_float=_finite)
+        value = python_json.loads(text, parse_float=_finite, parse_constant=_refused)
     except ValueError as error:
         raise InvalidRequest(f"The schema is not valid JSON: {error}.", code="invalid_json") from None
-    return msgspec.json.decode(python_json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return python_json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
+
+
+def _refused(word: str) -> float:
+    raise ValueError(f"{word} is no number")
 
 
 def _finite(text: str) -> float:

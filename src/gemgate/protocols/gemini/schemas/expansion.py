@@ -13,7 +13,7 @@ from gemgate.protocols.gemini.schemas.bounds import add_range
 from gemgate.protocols.gemini.schemas.cleaning import ANNOTATIONS, STRUCTURE, TOO_DEEP
 from gemgate.protocols.gemini.schemas.cleaning import MAX_DEPTH as MAX_GIVEN_DEPTH
 from gemgate.protocols.gemini.schemas.roots import is_anything, joined
-from gemgate.protocols.gemini.schemas.unions import flattened, objects_among
+from gemgate.protocols.gemini.schemas.unions import flattened
 from gemgate.protocols.gemini.schemas.values import Schema, as_list, as_names, as_schema
 from gemgate.protocols.gemini.schemas.walking import branches_of, properties_of, target_name
 from gemgate.protocols.gemini.schemas.words import compact, described, listed, noted
@@ -66,7 +66,8 @@ def expanded(root: Schema, definitions: dict[str, Schema]) -> Schema | None:
     """Write a cleaned schema in Gemini's own dialect; None if it is an object of any properties."""
     expansion = _Expansion(definitions)
     settled = expansion.settled(root, 0, ())
-    if is_anything(settled.node) or (settled.node.get("type") == "object" and not properties_of(settled.node)):
+    told = properties_of(settled.node) or branches_of(settled.node)
+    if is_anything(settled.node) or (settled.node.get("type") == "object" and not told):
         return None
     return expansion.written(root)
 
@@ -131,8 +132,7 @@ class _Expansion:
             node = {key: value for key, value in settled.node.items() if key not in STRUCTURE}
             settled = _Settled(node, settled.nullable, settled.inside)
         while branches_of(settled.node) and settled.node.keys() - OUTSIDE:
-            alone = self.settled(self._without_siblings(settled.node, words), place.depth, settled.inside)
-            settled = _Settled(alone.node, settled.nullable or alone.nullable, alone.inside)
+            settled = self._without_siblings(settled, place.depth, words)
         node = settled.node
         kinds = [
             kind for kind in _kinds(node) if kind != "null" and (kind != "integer" or "number" not in _kinds(node))
@@ -186,19 +186,23 @@ class _Expansion:
         if additional := as_schema(node.get("additionalProperties")):
             words.append(f"other properties: {self._brief(additional)}")
 
-    def _without_siblings(self, node: Schema, words: list[str]) -> Schema:
+    def _without_siblings(self, settled: _Settled, depth: int, words: list[str]) -> _Settled:
         """Bring what stands beside alternatives into them, or the other way round: Gemini takes nothing beside them."""
-        branches = branches_of(node)
-        base = {key: value for key, value in node.items() if key != "anyOf"}
-        if "object" in _kinds(node):
-            objects = objects_among({"anyOf": [_as_object(branch) for branch in branches]}, self._definitions)
-            if objects is not None:
-                return flattened(base, objects)
-        if "object" in _kinds(node) or self._count > MAX_NODES or any("$ref" in branch for branch in branches):
+        branches = branches_of(settled.node)
+        base = {key: value for key, value in settled.node.items() if key != "anyOf"}
+        if "object" in _kinds(base):
+            found = [self.settled(branch, depth, settled.inside) for branch in branches]
+            inside = tuple(name for branch in found for name in branch.inside[len(settled.inside) :])
+            if all(_kinds(branch.node) in ([], ["object"]) for branch in found):
+                joint = flattened(base, [branch.node for branch in found])
+                return _Settled(joint, settled.nullable, (*settled.inside, *inside))
+        if "object" in _kinds(base) or self._count > MAX_NODES or any("$ref" in branch for branch in branches):
             words.append(f"and one of: {listed(branches)}")
-            return base
+            return _Settled(base, settled.nullable, settled.inside)
         outer = {key: base.pop(key) for key in ANNOTATIONS if key in base}
-        return {**outer, "anyOf": [{**base, **branch} for branch in branches]}
+        spread: Schema = {**outer, "anyOf": [{**base, **branch} for branch in branches]}
+        alone = self.settled(spread, depth, settled.inside)
+        return _Settled(alone.node, settled.nullable or alone.nullable, alone.inside)
 
     def _brief(self, node: Schema) -> str:
         if (name := target_name(node)) is not None:
@@ -212,10 +216,6 @@ SCALARS = ("string", "number", "integer", "boolean", "null")
 def _kinds(node: Schema) -> list[str]:
     given = node.get("type")
     return [given] if isinstance(given, str) else as_names(given)
-
-
-def _as_object(branch: Schema) -> Schema:
-    return branch if branch.keys() & {"$ref", "type", "anyOf"} else {**branch, "type": "object"}
 
 
 def _narrowed(node: Schema, kind: str) -> Schema:

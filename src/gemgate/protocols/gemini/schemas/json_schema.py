@@ -8,7 +8,7 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.gemini.schemas.cleaning import Cleaned, cleaned
 from gemgate.protocols.gemini.schemas.cycles import open_cycles
-from gemgate.protocols.gemini.schemas.document import TOO_DEEP, Document, decoded
+from gemgate.protocols.gemini.schemas.document import TOO_DEEP, Document, decoded, reference_of
 from gemgate.protocols.gemini.schemas.roots import as_object, is_anything, mapped, wrapped
 from gemgate.protocols.gemini.schemas.values import Schema, as_schema
 from gemgate.protocols.gemini.schemas.walking import reachable
@@ -29,7 +29,7 @@ def for_json_schema(schema: JsonText, *, parameters: bool) -> JsonText | None:
 
 def _made(text: JsonText, parameters: bool) -> JsonText | None:
     try:
-        given = decoded(text)
+        text, given = decoded(text)
         made = _shaped(given, parameters=parameters)
         if made is None:
             return None
@@ -60,8 +60,12 @@ def rooted(given: object, *, parameters: bool, counts_properties: bool, cycles: 
     schema = mapped(schema)
     document = Document(schema)
     found = cleaned(schema, document, counts_properties=counts_properties)
-    if found.root is None or is_anything(found.root):
+    if found.root is None:
         return None
+    if is_anything(found.root):
+        # Parameters that are said elsewhere are an object all the same.
+        elsewhere = parameters and reference_of(schema) is not None
+        return Cleaned({"type": "object", **found.root}, {}) if elsewhere else None
     if parameters and as_object(found) is None:
         found = cleaned(wrapped(schema), document, counts_properties=counts_properties)
     if not cycles and found.definitions:

@@ -23,7 +23,7 @@ def for_openapi(schema: JsonText, *, parameters: bool) -> JsonText | None:
 
 def _made(text: JsonText, parameters: bool) -> JsonText | None:
     try:
-        given = decoded(text)
+        text, given = decoded(text)
         found = rooted(given, parameters=parameters, counts_properties=True, cycles=True)
         made = expanded(found.root, found.definitions) if found is not None and found.root is not None else None
         if made is None:
