@@ -25,9 +25,18 @@ both = pytest.mark.parametrize("clean", [for_json_schema, for_openapi])
         ('{"not":', "}"),
     ],
 )
-def test_ten_thousand_levels_are_refused_politely(clean: Clean, opened: str, closed: str) -> None:
+def test_thousands_of_levels_are_refused_politely(clean: Clean, opened: str, closed: str) -> None:
     with pytest.raises(InvalidRequest, match="nested too deeply"):
-        clean(opened * 10_000 + "{}" + closed * 10_000, parameters=True)
+        clean(opened * 5_000 + "{}" + closed * 5_000, parameters=True)
+
+
+@both
+def test_a_schema_larger_than_any_model_takes_is_refused(clean: Clean) -> None:
+    with pytest.raises(InvalidRequest, match="256 KB"):
+        clean(
+            json.dumps({"type": "object", "properties": {str(n): {"type": "string"} for n in range(20_000)}}),
+            parameters=True,
+        )
 
 
 @both

@@ -17,13 +17,17 @@ INDEX = re.compile(r"[0-9]{1,9}")
 UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 TOO_DEEP = "The schema is nested too deeply."
+MAX_CHARACTERS = 256 * 1024
+TOO_LARGE = "The schema has more than 256 KB; Gemini takes far less. Shorten it."
 
 
 def decoded(text: JsonText) -> tuple[JsonText, object]:
     """Decode a schema; gives its text as every decoder takes it, and its value.
 
-    Raises `InvalidRequest` if it is no JSON, `RecursionError` if it is nested too deeply.
+    Raises `InvalidRequest` if it is no JSON or too large, `RecursionError` if it is nested too deeply.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidRequest(TOO_LARGE)
     try:
         return text, msgspec.json.decode(text)
     except msgspec.DecodeError:
