@@ -35,6 +35,7 @@ def test_nothing_set() -> None:
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 7860)
     assert settings.gemini.base_url == "https://generativelanguage.googleapis.com"
     assert settings.catalog_overrides == {}
+    assert (settings.chat.images, settings.media.allow, settings.server.whole_keepalive) == ("content", (), False)
     assert advice(settings) == []
 
 
@@ -68,6 +69,12 @@ def test_the_files_own_name_may_be_a_flag(toml: Toml, tmp_path: Path) -> None:
         ("GEMGATE_PUBLIC_URL", "https://p", lambda s: s.server.public_url == "https://p"),
         ("GEMGATE_CORS_ORIGINS", "https://a,https://b", lambda s: s.server.cors_origins == ("https://a", "https://b")),
         ("GEMGATE_MODEL", "m.gguf", lambda s: s.embedded.model_path == "m.gguf"),
+        (
+            "GEMGATE_MEDIA_ALLOW",
+            "a.lan, *.b:80\n10.0.0.0/8",
+            lambda s: s.media.allow == ("a.lan", "*.b:80", "10.0.0.0/8"),
+        ),
+        ("GEMGATE_CHAT_IMAGES", "field", lambda s: s.chat.images == "field"),
         ("LOG_LEVEL", "debug", lambda s: s.log.level == "DEBUG"),
         ("LOG_LEVEL", "warn", lambda s: s.log.level == "WARNING"),
         ("LOG_LEVEL", "Warning", lambda s: s.log.level == "WARNING"),
@@ -90,15 +97,19 @@ def test_upstream_keys_add_up_without_doubles(toml: Toml) -> None:
 
 def test_everything_can_stand_in_the_file(toml: Toml) -> None:
     path = toml(
-        'data_dir = "~/x"\n[server]\nstrict = true\n[gemini.deadlines]\nsilence_seconds = 5\n'
+        'data_dir = "~/x"\n[server]\nstrict = true\nwhole_keepalive = true\n'
+        "[gemini.deadlines]\nsilence_seconds = 5\n"
         '[embedded]\nconcurrency = 2\n[log]\nformat = "json"\n[aliases]\nfast = "some-model"\n'
+        '[chat]\nimages = "field"\n[media]\nallow = ["a.lan"]\nmax_bytes = 5\ntotal_seconds = 1.5\n'
     )
     settings = load({"GEMGATE_CONFIG": path})
-    assert settings.server.strict and settings.embedded.concurrency == 2
+    assert settings.server.strict and settings.server.whole_keepalive and settings.embedded.concurrency == 2
     assert settings.gemini.deadlines.silence_seconds == 5.0
     assert settings.gemini.deadlines.connect_seconds == 10.0
     assert settings.catalog_overrides == {"aliases": {"fast": "some-model"}}
     assert settings.data_path == Path.home() / "x"
+    assert settings.chat.images == "field"
+    assert (settings.media.allow, settings.media.max_bytes, settings.media.total_seconds) == (("a.lan",), 5, 1.5)
 
 
 def test_where_data_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -117,6 +128,7 @@ def test_where_data_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         ({"PORT": "abc"}, "server.port", "PORT"),
         ({"LOG_LEVEL": "loud"}, "log.level", "LOG_LEVEL"),
         ({"LOG_FORMAT": "xml"}, "log.format", "LOG_FORMAT"),
+        ({"GEMGATE_CHAT_IMAGES": "attic"}, "chat.images", "GEMGATE_CHAT_IMAGES"),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], key: str, name: str) -> None:
@@ -158,6 +170,12 @@ def test_a_wrong_line_of_the_file_is_not_blamed_on_a_variable(toml: Toml) -> Non
         ("[gemini.deadlines]\nconnect_seconds = 0\n", ("gemini.deadlines.connect_seconds", "more than 0")),
         ("[gemini.deadlines]\nfirst_byte_seconds = -1\n", ("gemini.deadlines.first_byte_seconds", "more than 0")),
         ("[gemini.deadlines]\nsilence_seconds = 0\n", ("gemini.deadlines.silence_seconds", "more than 0")),
+        ("[media]\nmax_bytes = 0\n", ("media.max_bytes", "more than 0")),
+        ("[media]\ntotal_seconds = -1\n", ("media.total_seconds", "more than 0")),
+        ("[media]\nallow = 'a.lan'\n", ("media.allow", "array")),
+        ("[chat]\nimages = 'attic'\n", ("chat.images",)),
+        ("[chat]\npictures = 'field'\n", ("pictures", "chat")),
+        ("[server]\nwhole_keepalive = 'often'\n", ("server.whole_keepalive",)),
         ("[embedded]\ncontext_tokens = 0\n", ("embedded.context_tokens", "more than 0")),
         ("[embedded]\nconcurrency = -2\n", ("embedded.concurrency", "-2", "more than 0")),
         ('[clients]\napi_keys = [""]\n', ("clients.api_keys", "no header can carry")),

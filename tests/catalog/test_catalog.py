@@ -169,6 +169,48 @@ class TestNames:
         assert catalog._remembered.cache_info().currsize == 0
 
 
+class TestTargets:
+    @pytest.mark.parametrize(
+        ("name", "family"),
+        [
+            ("gemini-2.5-flash", "gemini-2.5-flash"),
+            ("gemini-2.5-flash-thinking-search", "gemini-2.5-flash"),
+            ("models/gemini-2.5-flash", "gemini-2.5-flash"),
+        ],
+    )
+    def test_the_family_is_that_of_the_model(self, catalog: Catalog, name: str, family: str) -> None:
+        target = catalog.route(name, TODAY)
+        assert target.family == family
+        assert target.abilities == catalog.abilities(target.model)
+
+    def test_every_row_has_the_abilities_of_its_family(self, catalog: Catalog) -> None:
+        """What one has signed another of its family understands, so the name of the family must say the same."""
+        families: dict[str, object] = {}
+        for row in catalog:
+            target = catalog.route(row.name, date(2020, 1, 1))
+            assert target.family
+            assert families.setdefault(target.family, target.abilities) == target.abilities, row.name
+
+    def test_the_family_is_that_of_the_successor(self, catalog: Catalog) -> None:
+        target = catalog.route("gemini-2.0-flash", TODAY)
+        assert target.family == catalog.route(target.model, TODAY).family != "gemini-2.0-flash"
+
+    @pytest.mark.parametrize("name", ["nobody-knows-me", "x" * (LONGEST_NAME + 1)])
+    def test_a_name_of_no_family_is_of_the_newest(self, catalog: Catalog, name: str) -> None:
+        newest = catalog.route(catalog.newest_chat_model(TODAY), TODAY)
+        target = catalog.route(name, TODAY)
+        assert (target.family, target.max_output_tokens) == (newest.family, None)
+
+    def test_how_long_an_answer_may_be_is_what_the_models_row_says(self, catalog: Catalog) -> None:
+        for row in catalog:
+            assert catalog.route(row.name, date(2020, 1, 1)).max_output_tokens == row.max_output_tokens, row.name
+        assert catalog.route("gemini-2.5-flash-nothinking", TODAY).max_output_tokens == 65536
+
+    def test_an_operator_may_bound_it(self) -> None:
+        catalog = Catalog.load({"models": {"gemini-2.5-flash": {"max_output_tokens": 100}}})
+        assert catalog.route("gemini-2.5-flash", TODAY).max_output_tokens == 100
+
+
 class TestAbilities:
     @pytest.mark.parametrize(
         ("name", "least", "most", "default", "can_disable"),

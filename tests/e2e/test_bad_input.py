@@ -108,16 +108,47 @@ async def test_deep_nesting_in_chat(bed: Bed, place: str) -> None:
         ({"stream": "maybe"}, "stream"),
         ({"max_tokens": [1]}, "max_tokens"),
         ({"tools": {}}, "tools"),
-        ({"tools": [{"type": "teleport"}]}, "tools.0"),
         ({"tool_choice": 5}, "tool_choice"),
         ({"response_format": {"type": "yaml"}}, "response_format"),
         ({"stop": [1, 2]}, "stop"),
-        ({"n": 3}, "n"),
+        ({"n": 17}, "n"),
+        ({"n": "many"}, "n"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x:y"}}]}]},
+            "messages.0",
+        ),
     ],
 )
 async def test_wrong_types_are_named(bed: Bed, more: dict[str, Any], param: str) -> None:
     found = _is_openai(await _soon(bed.chat(**more)))
     assert (found["param"] or "").startswith(param), found
+    assert bed.up.requests == []
+
+
+async def test_a_tool_of_an_unknown_kind_is_left_out_and_told(bed: Bed) -> None:
+    answer = await bed.chat(tools=[{"type": "teleport"}])
+    assert answer.status == 200 and answer.header("x-gemgate-dropped") == "tools.0"
+    assert "tools" not in bed.up.last.json
+    bed.up.reset()
+    answer = await bed.chat(tools=[{"type": "teleport"}], headers={"x-gemgate-strict": "1"})
+    assert _is_openai(answer)["param"] == "tools.0" and bed.up.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/x.png",
+        "http://localhost/x.png",
+        "http://[::1]/x.png",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/x.png",
+        "http://0x7f000001/x.png",
+    ],
+)
+async def test_private_addresses_are_not_fetched(bed: Bed, url: str) -> None:
+    content = [{"type": "image_url", "image_url": {"url": url}}]
+    answer = await _soon(bed.chat(messages=[{"role": "user", "content": content}]))
+    assert _is_openai(answer)["param"].startswith("messages.0.content"), answer.body
     assert bed.up.requests == []
 
 

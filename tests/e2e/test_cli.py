@@ -1,6 +1,7 @@
 """The command line: what it says, how it ends, and that it ends well."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import pytest
 from gemgate import __version__
 from tests.bed.gateway import free_port, running_gateway
 from tests.bed.recordings import ROOT
-from tests.bed.upstream import FakeUpstream, Gate, error, sse, stall, text_chunks
+from tests.bed.upstream import FakeUpstream, Gate, error, json_reply, part_chunk, sse, stall, text_chunks
 from tests.bed.wire import fetch
 from tests.e2e.bed import CALLER, CHAT, Bed, measured, running_bed, until
 
@@ -24,7 +25,7 @@ GOOGLE_LOOKING = "AIza" + "Sy" * 17 + "x"
 
 
 def _run(
-    *arguments: str, tmp_path: Path, env: dict[str, str] | None = None, timeout: float = 30
+    *arguments: str, tmp_path: Path, env: dict[str, str] | None = None, said: str = "", timeout: float = 30
 ) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": os.environ["PATH"],
@@ -34,7 +35,7 @@ def _run(
     } | (env or {})
     command = [sys.executable, "-m", "gemgate", *arguments]
     return subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
+        command, env=environment, cwd=tmp_path, input=said, capture_output=True, text=True, timeout=timeout, check=False
     )
 
 
@@ -43,7 +44,8 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, f"gemgate {__version__}")
     told = _run("--help", tmp_path=tmp_path)
     assert told.returncode == 0 and all(
-        word in told.stdout for word in ("serve", "doctor", "GEMINI_API_KEYS", "API_KEYS")
+        word in told.stdout
+        for word in ("serve", "doctor", "translate", "GEMINI_API_KEYS", "API_KEYS", "GEMGATE_CHAT_IMAGES")
     )
     serve = _run("serve", "--help", tmp_path=tmp_path)
     assert all(flag in serve.stdout for flag in ("--host", "--port", "--config", "--workers", "--reload"))
@@ -147,6 +149,68 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert done.returncode == 2 and port in done.stderr and "in use" in done.stderr
 
 
+# ── translate ──
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+
+
+async def test_translate_prints_what_the_server_shows(tmp_path: Path) -> None:
+    """From standard input and from a file; it calls nobody, starts nothing and leaves nothing behind."""
+    body = CHAT | {"model": "gemini-2.5-flash-thinking", "logit_bias": {"1": 2}, "n": 2}
+    native = {"contents": [{"parts": [{"text": "hi"}]}]}
+    path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+    with running_bed() as bed:
+        env = {"GEMINI_API_KEYS": "secret-key", "GEMINI_BASE_URL": bed.up.base_url}
+        shown = await bed.ask("POST", "/v1/translate", {"body": body})
+        shown_native = await bed.ask("POST", "/v1/translate", {"body": native, "path": path})
+        (tmp_path / "native.json").write_text(json.dumps(native))
+        before, connections = _files(tmp_path), bed.up.connections
+        chat = _run("translate", tmp_path=tmp_path, env=env, said=json.dumps(body))
+        dashed = _run("translate", "-", tmp_path=tmp_path, env=env, said=json.dumps(body))
+        from_file = _run("translate", "--path", path, "native.json", tmp_path=tmp_path, env=env)
+        assert (bed.up.connections, bed.up.requests) == (connections, [])
+    assert (chat.returncode, chat.stderr) == (0, "") and json.loads(chat.stdout) == shown.json
+    assert dashed.stdout == chat.stdout and json.loads(from_file.stdout) == shown_native.json
+    assert "\x1b" not in chat.stdout and chat.stdout.count("\n") > 10 and "secret-key" not in chat.stdout
+    assert _files(tmp_path) == before
+
+
+def test_translate_without_any_key_is_for_the_embedded_model(tmp_path: Path) -> None:
+    done = _run("translate", tmp_path=tmp_path, said=json.dumps(CHAT))
+    assert done.returncode == 0 and json.loads(done.stdout)["upstream"] == "embedded"
+    assert _files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "told"),
+    [
+        ((), json.dumps(CHAT | {"messages": []}), "(messages)"),
+        ((), json.dumps(CHAT | {"temperature": "hot"}), "(temperature)"),
+        ((), "{", "not JSON"),
+        ((), "", "not JSON"),
+        ((), "[" * 100_000, "not JSON"),
+        (("--path", "/v1/dance"), json.dumps(CHAT), "/v1/dance"),
+        (("nowhere.json",), "", "nowhere.json cannot be read"),
+        ((".",), "", ". cannot be read"),
+    ],
+)
+def test_translate_tells_what_is_wrong(tmp_path: Path, arguments: tuple[str, ...], said: str, told: str) -> None:
+    done = _run("translate", *arguments, tmp_path=tmp_path, env={"GEMINI_API_KEYS": "A"}, said=said)
+    assert done.returncode == 1 and done.stdout == "" and told in done.stderr
+    assert done.stderr.startswith("gemgate: ") and done.stderr.count("\n") == 1
+
+
+def test_translate_with_wrong_settings(tmp_path: Path) -> None:
+    config = tmp_path / "wrong.toml"
+    for text, key in (("[media]\nallow = ['a b']\n", "media.allow"), ("[chat]\nimages = 'attic'\n", "chat.images")):
+        config.write_text(text)
+        arguments = ("translate", "--config", str(config))
+        done = _run(*arguments, tmp_path=tmp_path, env={"GEMINI_API_KEYS": "A"}, said=json.dumps(CHAT))
+        assert done.returncode == 2 and key in done.stderr and "Traceback" not in done.stderr
+
+
 # ── what it says ──
 
 
@@ -189,6 +253,35 @@ async def test_it_is_up_in_a_second() -> None:
             took.append(time.monotonic() - began)
     measured(f"start to first 200 on /health, before Gemini: {', '.join(f'{one:.2f}' for one in took)} s")
     assert min(took) < 2
+
+
+# ── what settings do ──
+
+
+async def test_white_space_before_a_late_answer() -> None:
+    """The status is 200 by then, even of an error; the body is JSON either way."""
+    with running_bed(toml="[server]\nwhole_keepalive = true\nkeepalive_after_seconds = 0.02\n") as bed:
+        for late in (json_reply(part_chunk({"text": "late"}, finish="STOP")), error(400, "The request is bad.")):
+            gate = Gate()
+            bed.up.answer(stall(gate, late))
+            async with bed.open("POST", "/v1/chat/completions", CHAT) as (_, answer):
+                assert (answer.status, answer.header("content-type")) == (200, "application/json")
+                pieces = answer.pieces()
+                assert await anext(pieces) == b" "
+                gate.open()
+                document = json.loads(b"".join([piece async for piece in pieces]))
+            if "error" in document:
+                assert "The request is bad." in document["error"]["message"]
+            else:
+                assert document["choices"][0]["message"]["content"] == "late"
+        assert (await bed.chat()).body.startswith(b"{"), "an answer in time has nothing before it"
+
+
+async def test_where_images_of_answers_go() -> None:
+    with running_bed({"GEMGATE_CHAT_IMAGES": "field"}) as bed:
+        message = (await bed.chat(model="gemini-2.5-flash-image")).json["choices"][0]["message"]
+        assert message["images"][0]["image_url"]["url"].startswith("data:image/png;base64,")
+        assert "base64" not in message["content"]
 
 
 # ── how it ends ──

@@ -49,7 +49,9 @@ def test_search_is_added_once() -> None:
     ("most", "asked", "sent"),
     [(100, 101, 100), (100, 100, 100), (100, 5, 5), (100, None, None), (None, 10**9, 10**9)],
 )
-def test_an_answer_is_never_asked_to_be_longer_than_it_can(most: int | None, asked: int | None, sent: int | None) -> None:
+def test_an_answer_is_never_asked_to_be_longer_than_it_can(
+    most: int | None, asked: int | None, sent: int | None
+) -> None:
     sampling = Sampling(max_output_tokens=asked, seed=5)
     bounded = Target(asked="m", model="m", max_output_tokens=most)
     made = call(sampling=sampling)

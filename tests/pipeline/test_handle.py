@@ -5,15 +5,30 @@ from typing import Any
 
 import pytest
 
+from gemgate.catalog.catalog import Target
 from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Event, Failure, Finish, ResponseStart, Usage
 from gemgate.hub.parts import Inline, Media, Text, ToolCall
+from gemgate.keys.pool import Lease
 from gemgate.pipeline.exchange import Exchange
 from gemgate.upstreams.refusal import UpstreamRefusal
 from tests.pipeline.client import Client
-from tests.pipeline.told import Fake, House, Memory, Web, answered, broken, ended, refused, said
+from tests.pipeline.told import (
+    Fake,
+    House,
+    Memory,
+    Prepared,
+    Reply,
+    Step,
+    Web,
+    answered,
+    broken,
+    ended,
+    refused,
+    said,
+)
 
 SAID: list[Event] = [ResponseStart("", ""), BlockStart(0, Text("hel")), BlockDelta(0, "lo")]
 END: list[Event] = [BlockEnd(0), Usage(total_tokens=3), Finish(0, "stop", "STOP")]
@@ -84,14 +99,15 @@ async def test_what_came_before_a_failure_is_sent_first(last: list[Event], whole
 async def test_it_is_asked_for_once_more(one_batch: bool) -> None:
     """The thoughts of the first attempt were told already; the rest of the same stream is the second's."""
     first = broken("hmm", tokens=5)
-    house = House(Fake([first[0] + first[1]] if one_batch else first, answered("hello", 3)), memory=Memory())
+    second: list[list[Event]] = [[ResponseStart("the-second", "m"), *said(Text("hello"), start=False)], ended(3)]
+    house = House(Fake([first[0] + first[1]] if one_batch else first, second), memory=Memory())
     assert await house.serve(stream_options={"include_usage": True}) is None
     assert (house.told("reasoning_content"), house.told(), house.finishes) == ("hmm", "hello", [(0, "stop")])
     assert house.client.body.count(b'"role":"assistant"') == 1 and house.client.body.endswith(b"[DONE]\n\n")
     assert len({chunk["id"] for chunk in house.chunks}) == 1
     assert house.chunks[-1]["usage"]["total_tokens"] == 8 and house.exchange.usage is not None
     assert house.exchange.usage.total_tokens == 8 and house.exchange.attempts == 2
-    assert house.memory is not None and [watch.kept for watch in house.memory.watches] == [1, 1]
+    assert house.memory is not None and [watch.kept for watch in house.memory.watches] == [True, True]
 
 
 async def test_the_first_is_hung_up_before_the_second_is_asked_for() -> None:
@@ -99,9 +115,9 @@ async def test_the_first_is_hung_up_before_the_second_is_asked_for() -> None:
     closed: list[bool] = []
 
     class Watching(Fake):
-        async def generate(self, *how: Any) -> Any:
+        async def generate(self, prepared: Prepared, target: Target, lease: Lease | None) -> Reply:
             closed.extend(reply.closed for reply in self.replies)
-            return await super().generate(*how)
+            return await super().generate(prepared, target, lease)
 
     never = asyncio.Event()
     assert (await served(Watching([*broken(), never], answered("hello"))))[2] is None
@@ -219,6 +235,22 @@ async def test_media_and_memory_are_brought_in_once() -> None:
         assert isinstance(media, Media) and isinstance(media.source, Inline) and media.mime_type == "image/png"
 
 
+async def test_a_reply_is_remembered_before_the_client_has_its_end() -> None:
+    """The client may come back with it at once."""
+    house = House(Fake(answered("hello")), memory=Memory())
+    house.client.patience = asyncio.Event()
+    serving = asyncio.create_task(house.serve())
+    await house.client.got(b"hello")
+    assert house.memory is not None and not house.memory.watches[0].kept
+    house.client.patience.set()
+    house.client.patience = asyncio.Event()
+    await house.client.got(b'"finish_reason":"stop"')
+    (watch,) = house.memory.watches
+    assert watch.kept and [*watch.events] == [event for batch in answered("hello") for event in batch]
+    house.client.patience.set()
+    assert await serving is None
+
+
 async def test_the_fault_of_an_address_is_named_in_the_requests_words() -> None:
     house = House(Fake(), web=Web(error=InvalidRequest("Nothing there.")))
     error = await house.serve(messages=[{"role": "system", "content": "s"}, {"role": "user", "content": AN_IMAGE}])
@@ -255,18 +287,16 @@ async def test_the_key_that_owns_what_is_referred_to_is_not_left() -> None:
         refused("client", signature=True), broken(), refused("service"), answered("hello"), references=("files/a",)
     )
     house = House(fake)
-    assert house.pool is not None and (lease := house.pool.take("m")) is not None
-    house.owner = lease.id
+    owner = house.own_by_one_key()
     assert await house.serve() is None
-    assert fake.keys == [lease.id] * 4 and house.told() == "hello"
+    assert fake.keys == [owner] * 4 and house.told() == "hello"
     assert set(house.looked_up) == {("me", "files/a")}
 
 
 async def test_without_quota_that_key_is_the_end() -> None:
     house = House(Fake(refused("quota"), answered("never"), references=("files/a",)))
-    assert house.pool is not None and (lease := house.pool.take("m")) is not None
-    house.owner = lease.id
-    assert isinstance(await house.serve(), UpstreamError) and len(house.fake.asked) == 1
+    owner = house.own_by_one_key()
+    assert isinstance(await house.serve(), UpstreamError) and house.fake.keys == [owner]
 
 
 async def test_nothing_is_looked_up_for_a_request_that_refers_to_nothing() -> None:
@@ -292,7 +322,7 @@ async def test_white_space_comes_before_a_late_answer() -> None:
 
 async def test_an_error_after_white_space_is_a_document_of_its_own() -> None:
     gate = asyncio.Event()
-    late = [gate, said(Text("half")) + [Failure(Unavailable("Overloaded."))]]
+    late: list[Step] = [gate, [*said(Text("half")), Failure(Unavailable("Overloaded."))]]
     house = House(Fake(late), keepalive_seconds=0.01, whole_keepalive=True)
     serving = asyncio.create_task(house.serve(stream=False))
     await house.client.got(b" ")
@@ -333,7 +363,7 @@ async def test_leaving_in_the_middle_stops_the_upstream() -> None:
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
-    assert house.fake.replies[0].closed and house.memory is not None and house.memory.watches[0].kept == 1
+    assert house.fake.replies[0].closed and house.memory is not None and house.memory.watches[0].kept
 
 
 async def test_leaving_while_the_client_is_slow_stops_the_upstream_at_once() -> None:
@@ -345,7 +375,7 @@ async def test_leaving_while_the_client_is_slow_stops_the_upstream_at_once() -> 
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
-    assert house.fake.replies[0].closed and house.memory is not None and house.memory.watches[0].kept == 1
+    assert house.fake.replies[0].closed and house.memory is not None and house.memory.watches[0].kept
 
 
 async def test_what_is_dropped_is_told_in_the_requests_words_and_order() -> None:
