@@ -46,14 +46,14 @@ def patient(bed: Bed) -> Iterator[openai.OpenAI]:
 
 def test_chat(client: openai.OpenAI, bed: Bed) -> None:
     made = client.chat.completions.create(
-        model=FLASH, messages=HELLO, temperature=0.5, max_tokens=99, stop="x", top_p=0.9
+        model=FLASH, messages=HELLO, temperature=0.5, max_tokens=2000, stop="x", top_p=0.9
     )
     choice = made.choices[0]
     assert (choice.message.content, choice.finish_reason) == ("echo: hello my friend", "stop")
     assert made.usage is not None and made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens
     assert made.model == FLASH and made._request_id and made._request_id.startswith("req_")
     config = bed.up.last.json["generationConfig"]
-    assert config == {"temperature": 0.5, "maxOutputTokens": 99, "stopSequences": ["x"], "topP": 0.9}
+    assert config == {"temperature": 0.5, "maxOutputTokens": 2000, "stopSequences": ["x"], "topP": 0.9}
     assert check_sent(bed.up.requests, canonical=True) == 1
 
 

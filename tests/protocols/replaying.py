@@ -1,15 +1,23 @@
 """Play a Gemini reply through reader and writer, and read what the writer wrote without their help."""
 
+import base64
 import json
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+from openai.lib.streaming._deltas import accumulate_delta
+
+from gemgate.hub.call import Generate
 from gemgate.hub.codec import Identity, Writer
 from gemgate.hub.events import Event, Failure
+from gemgate.hub.parts import Inline, Media, Part
 from gemgate.net.sse import SseParser
 from gemgate.protocols.gemini.reader import GeminiReader
 from gemgate.protocols.gemini.writer import Framing, GeminiWriter
+from gemgate.protocols.openai_chat.inbound import inbound
+from gemgate.protocols.openai_chat.style import Style
 from gemgate.protocols.openai_chat.writer import ChatWriter
 from tests.bed.recordings import Recording
 from tests.bed.replay import as_body, as_payloads
@@ -72,13 +80,30 @@ def written(writer: Writer, batches: Sequence[Sequence[Event]]) -> bytes:
 # ── chat completions ──
 
 
-def chat_stream(batches: Sequence[Sequence[Event]], *, usage: bool = True) -> list[Json]:
+PLAIN = Style()
+
+
+def chat_stream(batches: Sequence[Sequence[Event]], *, usage: bool = True, style: Style = PLAIN) -> list[Json]:
     """The chunks of a chat stream, its grammar checked."""
-    return chunks_of(written(ChatWriter(identity(), include_usage=usage), batches), usage=usage)
+    writer = ChatWriter(identity(), style=replace(style, include_usage=usage))
+    return chunks_of(written(writer, batches), usage=usage)
 
 
-def chat_whole(batches: Sequence[Sequence[Event]]) -> Json:
-    return json.loads(ChatWriter(identity()).whole(events(batches)))
+def chat_whole(batches: Sequence[Sequence[Event]], *, style: Style = PLAIN) -> Json:
+    return json.loads(ChatWriter(identity(), style=style).whole(events(batches)))
+
+
+def kept_parts(message: Json, **request: Any) -> tuple[Part, ...]:
+    """What comes back to the upstream of a message that a client has kept; `request` adds to the client's request."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "go on"}, message]} | request
+    call = inbound(json.dumps(body).encode()).call
+    assert isinstance(call, Generate)
+    return tuple(
+        replace(part, source=Inline(part.source.text))
+        if isinstance(part, Media) and isinstance(part.source, Inline)
+        else part
+        for part in call.messages[1].parts
+    )
 
 
 def chunks_of(stream: bytes, *, usage: bool) -> list[Json]:
@@ -113,7 +138,7 @@ def chunks_of(stream: bytes, *, usage: bool) -> list[Json]:
             assert delta == {}, "the terminal chunk has an empty delta"
             finished.add(index)
         else:
-            assert delta
+            assert delta or choice["logprobs"]
     assert finished == begun, "exactly one terminal chunk for each choice"
     return chunks
 
@@ -125,43 +150,41 @@ def accumulated(chunks: Sequence[Json]) -> Json:
     for item in chunks:
         usage = item.get("usage") or usage
         for piece in item["choices"]:
-            choice = choices.setdefault(piece["index"], {"index": piece["index"], "message": {"refusal": None}})
+            fresh: Json = {"index": piece["index"], "message": {"refusal": None}, "logprobs": None}
+            choice = choices.setdefault(piece["index"], fresh)
             choice["finish_reason"] = piece["finish_reason"]
-            choice["logprobs"] = piece["logprobs"]
-            _accumulate(choice["message"], piece["delta"])
+            if piece["logprobs"]:
+                known = (choice["logprobs"] or {"content": []})["content"]
+                choice["logprobs"] = piece["logprobs"] | {"content": known + piece["logprobs"]["content"]}
+            _check_calls(choice["message"], piece["delta"])
+            # What the official SDK does, which is strict about lists and adds up all that is text.
+            choice["message"] = accumulate_delta(choice["message"], json.loads(json.dumps(piece["delta"])))
     made = {"id": chunks[0]["id"], "created": chunks[0]["created"], "model": chunks[0]["model"]}
     return {**made, "object": "chat.completion", "choices": [choices[key] for key in sorted(choices)], "usage": usage}
 
 
-def _accumulate(message: Json, delta: Json) -> None:
-    for key, value in delta.items():
-        if key in ("content", "reasoning_content", "refusal"):
-            message[key] = (message.get(key) or "") + value
-        elif key == "annotations":
-            message.setdefault(key, []).extend(value)
-        elif key == "tool_calls":
-            for piece in value:
-                _accumulate_call(message.setdefault("tool_calls", []), dict(piece))
+def _check_calls(message: Json, delta: Json) -> None:
+    """The first piece of a call holds all that names it; then no other call is taken up again."""
+    for piece in delta.get("tool_calls", ()):
+        known = message.get("tool_calls") or []
+        if piece["index"] == len(known):
+            named = piece.get("function") or piece.get("custom")
+            assert piece["id"] and piece["type"] and named["name"]
         else:
-            message[key] = value
-
-
-def _accumulate_call(calls: list[Json], piece: Json) -> None:
-    index = piece.pop("index")
-    if index == len(calls):
-        assert {"id", "type", "function"} <= piece.keys() and "name" in piece["function"]
-        calls.append(piece)
-        return
-    assert index == len(calls) - 1, "one counter, no call taken up again"
-    calls[index]["function"]["arguments"] += piece.get("function", {}).get("arguments", "")
-    calls[index].update({key: value for key, value in piece.items() if key == "extra_content"})
+            assert piece["index"] == len(known) - 1, "one counter, no call taken up again"
+            assert not piece.keys() & {"id", "type"}
 
 
 def comparable(completion: Json) -> Json:
     """A completion without what a stream has no slot for (the tier) and with an empty content as none."""
-    made = {key: value for key, value in completion.items() if key != "service_tier"}
+    made = {key: value for key, value in json.loads(json.dumps(completion)).items() if key != "service_tier"}
     for choice in made["choices"]:
-        choice["message"]["content"] = choice["message"].get("content") or None
+        message = choice["message"]
+        message["content"] = message.get("content") or None
+        for call in message.get("tool_calls") or ():
+            call.pop("index", None)
+        if "audio" in message:
+            message["audio"]["data"] = base64.b64decode(message["audio"]["data"], validate=True)
     return made
 
 

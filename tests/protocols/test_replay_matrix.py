@@ -15,6 +15,7 @@ from google.genai.types import GenerateContentResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gemgate.errors import UpstreamError
+from gemgate.hub.parts import Media, Text, ToolCall
 from gemgate.protocols.gemini.writer import Framing
 from tests.bed.recordings import Recording, conversations, expected, needs_recordings
 from tests.bed.replay import fold
@@ -29,6 +30,7 @@ from tests.protocols.replaying import (
     failure,
     gemini_stream,
     gemini_whole,
+    kept_parts,
     payloads,
     replies,
 )
@@ -137,6 +139,8 @@ def _check_chat(row: Recording, form: str) -> None:
     assert [choice["index"] for choice in whole["choices"]] == list(range(max(1, len(candidates(row.payloads())))))
     _check_choice(row, whole["choices"][0])
     _check_usage(given.usage, whole["usage"])
+    for completion in (streamed, whole):
+        _check_signatures(row, completion["choices"][0]["message"])
     assert streamed["model"] == "the-model"
     assert whole["id"] == f"chatcmpl-{given.response_id or 'r0'}" or not re.fullmatch(r"[\w-]{1,31}", given.response_id)
 
@@ -194,6 +198,33 @@ def _check_calls(found: list[Json], calls: list[Json]) -> None:
         assert call["type"] == "function" and call["id"] == (part["functionCall"].get("id") or call["id"])
         mark = part.get("thoughtSignature")
         assert call.get("extra_content") == ({"google": {"thought_signature": mark}} if mark else None)
+
+
+CUT = re.compile(r"TRUNCATED-BASE64[^)]*")
+SLOTS = {"text": Text, "functionCall": ToolCall, "inlineData": Media}
+"""Parts that a client of this format keeps; what is beside them there has no slot, and is left to the recall."""
+
+
+def _check_signatures(row: Recording, message: Json) -> None:
+    """Acceptance 1, 4 and 5: what a client keeps brings each signature back on the part that it came with."""
+    if is_partial(row):
+        return
+    given = [
+        (kind, part["thoughtSignature"], part.get("text", ""))
+        for candidate in candidates(row.payloads())[:1]
+        for part in parts(candidate)
+        for kind in SLOTS.keys() & part.keys()
+        if part.get("thoughtSignature") and not part.get("thought")
+    ]
+    # Whoever recorded an image has cut its base64; anything of the same length will do.
+    content = CUT.sub(lambda cut: "iVBORw0KGgo".ljust(len(cut[0]), "A"), message["content"] or "")
+    back = kept_parts(message | {"content": content})
+    kept = [part for part in back if isinstance(part, (Text, ToolCall, Media)) and part.signature]
+    found = [(type(part), part.signature.value if part.signature else "") for part in kept]
+    assert sorted(found, key=str) == sorted(((SLOTS[kind], mark) for kind, mark, _ in given), key=str)
+    texts = [text for kind, _, text in given if kind == "text"]
+    for part, text in zip((part for part in kept if isinstance(part, Text)), texts, strict=True):
+        assert text.endswith(part.text), "in a stream the signed part is the last piece of a text"
 
 
 def _reason(row: Recording, called: bool) -> str:
@@ -266,6 +297,8 @@ def _check_both(row: Recording) -> None:
         for choice in completion["choices"]:
             # Sources of several chunks become one list when they are folded.
             choice["message"].pop("annotations", None)
+            # Where a signed part begins depends on where the stream was cut.
+            choice["message"].get("extra_content", {}).pop("gemgate", None)
             for call in choice["message"].get("tool_calls") or []:
                 call["function"]["arguments"] = json.loads(call["function"]["arguments"])
     assert streamed == whole

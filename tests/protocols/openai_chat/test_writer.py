@@ -6,7 +6,7 @@ import json
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gemgate.errors import RateLimited, Unavailable, UpstreamError
+from gemgate.errors import BrokenAnswer, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.events import (
     BlockDelta,
     BlockEnd,
@@ -94,7 +94,9 @@ def test_a_signature_on_text() -> None:
         ({"text": "a", "thoughtSignature": "YQ=="},),
         ({"text": "a"}, {"text": "", "thoughtSignature": "YQ=="}),
     ):
-        assert both(read([document(*parts)]))["message"]["extra_content"] == {"google": {"thought_signature": "YQ=="}}
+        extra = both(read([document(*parts)]))["message"]["extra_content"]
+        assert extra["google"] == {"thought_signature": "YQ=="}
+        assert ("gemgate" in extra) == (len(parts) > 1), "only where Google's one slot does not tell all"
     late = reply(BlockStart(0, Text("a")), BlockEnd(0, MARK))
     assert both(late)["message"]["extra_content"] == {"google": {"thought_signature": "YQ=="}}
 
@@ -109,7 +111,10 @@ def test_images_files_and_drafts() -> None:
     image = {"inlineData": {"mimeType": "image/png", "data": "YQ=="}, "thoughtSignature": "Yg=="}
     choice = both(read([document({"text": "see"}, image, {"text": "!"}, image | {"thought": True})]))
     assert choice["message"]["content"] == "see\n![image](data:image/png;base64,YQ==)\n!"
-    assert choice["message"]["extra_content"] == {"google": {"thought_signature": "Yg=="}}
+    assert choice["message"]["extra_content"] == {
+        "google": {"thought_signature": "Yg=="},
+        "gemgate": {"signatures": [{"start": 3, "end": 41}]},
+    }
     link = reply(BlockStart(0, Media("application/pdf", Uri("https://x/a"))), BlockEnd(0))
     assert both(link)["message"]["content"] == "[application](https://x/a)\n"
 
@@ -149,10 +154,57 @@ def test_broken_off_with_nothing_said_is_an_error() -> None:
     """Acceptance 16: never `stop` with nothing."""
     batches = reply(reason="malformed", message="It went wrong.")
     for write in (chat_stream, chat_whole):
-        with pytest.raises(UpstreamError, match=r"WHY.*It went wrong"):
+        with pytest.raises(BrokenAnswer, match=r"WHY.*It went wrong"):
             write(batches)
     said = reply(BlockStart(0, Text("a")), BlockEnd(0), reason="malformed")
     assert both(said)["finish_reason"] == "stop"
+
+
+def test_an_empty_stop_stays_one() -> None:
+    choice = both(read([document(content=None)]))
+    assert choice["finish_reason"] == "stop" and not choice["message"]["content"] and not choice["message"]["refusal"]
+
+
+ENDS = {
+    **dict.fromkeys(("STOP",), ("stop", "tool_calls", "stop")),
+    **dict.fromkeys(("MAX_TOKENS", "CONTINUATION"), ("length", "length", "length")),
+    **dict.fromkeys(
+        (
+            *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"),
+            *("IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION"),
+        ),
+        ("content_filter",) * 3,
+    ),
+    **dict.fromkeys(
+        ("OTHER", "IMAGE_OTHER", "NO_IMAGE", "FINISH_REASON_UNSPECIFIED", "SOMETHING_NEW"),
+        ("stop", "tool_calls", "content_filter"),
+    ),
+    **dict.fromkeys(
+        (
+            *("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
+            "MISSING_THOUGHT_SIGNATURE",
+        ),
+        ("stop", "tool_calls", None),
+    ),
+}
+"""Gemini's reason → the reason after a text, after a call, after nothing; `None` is an error (notes §6.2)."""
+
+
+@pytest.mark.parametrize(("given", "wanted"), ENDS.items())
+def test_ends(given: str, wanted: tuple[str, str, str | None]) -> None:
+    """Acceptance 16, 18 and 24."""
+    call = {"functionCall": {"name": "f", "args": {}}}
+    for parts, reason in (([{"text": "a"}], wanted[0]), ([call], wanted[1]), ([], wanted[2])):
+        batches = read([chunk(*parts), chunk(finishReason=given, finishMessage="It went so.")])
+        if reason is None:
+            for write in (chat_stream, chat_whole):
+                with pytest.raises(BrokenAnswer, match=given):
+                    write(batches)
+            continue
+        choice = both(batches)
+        assert choice["finish_reason"] == reason
+        wants_words = reason == "content_filter" and not parts
+        assert choice["message"]["refusal"] == ("It went so." if wants_words else None)
 
 
 def test_an_unknown_end() -> None:

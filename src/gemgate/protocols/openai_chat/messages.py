@@ -141,9 +141,9 @@ def _said(message: wire.Message, path: str) -> list[Part]:
 
 
 def _one_text(content: wire.Content) -> wire.Content:
-    """Put texts together of which a client has made a list: offsets count in the whole."""
+    """Put texts together of which a client has made a list: offsets count in the whole; none is an empty one."""
     if not isinstance(content, list):
-        return content
+        return "" if content is None else content
     texts = [part.text for part in content if part.type in ("text", "output_text") and part.extra_content is None]
     found = [text for text in texts if text is not None]
     return "".join(found) if found and len(found) == len(content) else content
