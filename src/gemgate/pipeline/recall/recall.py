@@ -117,13 +117,15 @@ class _Wanted(Struct, frozen=True, gc=False):
 
 def _wanted(call: Generate, caller_id: str, *, everything: bool) -> list[_Wanted]:
     """List the pieces to look up, the latest first."""
+    wanted: list[_Wanted] = []
+    if not everything and _is_text(call.messages):
+        return wanted
     served = any(not isinstance(tool, Function) for tool in call.tools)
     said = _Said(call.messages)
-    wanted: list[_Wanted] = []
     texts = LATEST_TEXTS if everything else 0
     for number in range(len(call.messages) - 1, -1, -1):
         message = call.messages[number]
-        if message.role != "model" or not (texts > 0 or _is_more_than_text(message)):
+        if message.role != "model" or (texts <= 0 and _is_text((message,))):
             continue
         # Tools that the upstream ran leave traces around calls, which only its own format carries.
         signed_too = served and not any(isinstance(part, Opaque) for part in message.parts)
@@ -137,11 +139,13 @@ def _wanted(call: Generate, caller_id: str, *, everything: bool) -> list[_Wanted
     return wanted
 
 
-def _is_more_than_text(message: Message) -> bool:
-    for part in message.parts:  # noqa: SIM110 - asked of every message, and a generator costs more
-        if type(part) is not Text:
-            return True
-    return False
+def _is_text(messages: Sequence[Message]) -> bool:
+    """Whether the messages hold text and nothing else; written out because every request asks."""
+    for message in messages:
+        for part in message.parts:
+            if type(part) is not Text:
+                return False
+    return True
 
 
 class _Said:

@@ -2,19 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never
 
 from gemgate.hub.events import (
     BlockDelta,
     BlockEnd,
     BlockStart,
-    Citations,
     Event,
-    Failure,
-    Finish,
-    Logprobs,
-    ResponseStart,
-    Usage,
 )
 from gemgate.hub.fold import closed
 from gemgate.hub.parts import Message, Opaque, Part, Signature, Text
@@ -48,8 +41,13 @@ class Watch:
         for event in events:
             if type(event) is BlockDelta:  # by far the most frequent
                 choices[event.choice].add(event.text)
-            else:
-                self._event(event)
+            elif type(event) is BlockStart:
+                choice = choices.get(event.choice)
+                if choice is None:
+                    choice = choices[event.choice] = _Choice()
+                choice.begin(event.part)
+            elif type(event) is BlockEnd:
+                choices[event.choice].end(event.signature)
 
     def keep(self) -> None:
         """Remember what was signed, at the end of the reply or where it broke off; a second time nothing happens."""
@@ -63,19 +61,6 @@ class Watch:
             records |= self._records(parts, said)
         if records:
             self._remember(records)
-
-    def _event(self, event: Event) -> None:
-        match event:
-            case BlockStart():
-                self._choices.setdefault(event.choice, _Choice()).begin(event.part)
-            case BlockDelta():
-                self._choices[event.choice].add(event.text)
-            case BlockEnd():
-                self._choices[event.choice].end(event.signature)
-            case ResponseStart() | Citations() | Logprobs() | Usage() | Finish() | Failure():
-                pass
-            case _:
-                assert_never(event)
 
     def _records(self, parts: list[Part], said: bytes) -> dict[bytes, Record]:
         found = pieces(parts)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.codec import Dropped
-from gemgate.hub.parts import JsonText, Media, Message, Part, Remote, Signature, Text, ToolCall, ToolResult
+from gemgate.hub.parts import JsonText, Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import address, parts
 from gemgate.protocols.openai_chat.images import OPENING
@@ -16,6 +16,8 @@ from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, 
 
 FOREIGN_MARK = "__thought__"
 """Another gateway packs signatures into the ids of calls, behind this word (notes §5.3)."""
+
+ROLES: dict[str, Role] = {"user": "user", "assistant": "model"}
 
 
 class Conversation(Struct, frozen=True):
@@ -36,8 +38,10 @@ def conversation(given: Sequence[wire.Message]) -> Conversation:
     reading = _Reading()
     for number, message in enumerate(given):
         content = message.content
-        if message.role == "user" and type(content) is str and OPENING not in content:  # by far the most frequent
-            reading.messages.append(Message("user", (Text(content),) if content else ()))
+        role = ROLES.get(message.role)
+        if role is not None and type(content) is str and OPENING not in content and _is_bare(message):
+            # By far the most frequent: text, and nothing else.
+            reading.messages.append(Message(role, (Text(content),) if content else ()))
         else:
             reading.add(message, f"messages.{number}")
     return Conversation(
@@ -117,6 +121,19 @@ class _Reading:
     def _name(self, part: Part) -> None:
         assert isinstance(part, ToolCall)
         self.names[part.id] = part.name
+
+
+def _is_bare(message: wire.Message) -> bool:
+    """Whether a message is its content alone."""
+    return (
+        message.tool_calls is None
+        and message.extra_content is None
+        and message.function_call is None
+        and message.images is None
+        and message.refusal is None
+        and message.provider_specific_fields is None
+        and message.audio is UNSET
+    )
 
 
 def _is_remote(part: Media | ToolResult) -> bool:

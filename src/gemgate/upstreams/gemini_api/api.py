@@ -14,7 +14,7 @@ from gemgate.errors import ModelNotFound, UpstreamError
 from gemgate.hub.call import BuiltIn, Generate, OpaqueTool, Sampling
 from gemgate.hub.codec import Dropped, Rendered
 from gemgate.hub.models import ModelInfo
-from gemgate.hub.parts import Media, Opaque, Part, ToolResult, Uri
+from gemgate.hub.parts import Media, Opaque, Part, Text, ToolResult, Uri
 from gemgate.keys.pool import Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
 from gemgate.net.http import HttpClient, Request
@@ -289,11 +289,13 @@ def patched(body: bytes | mmap, target: Target, method: str) -> bytes | mmap:
 
 def _may_name(call: Generate) -> bool:
     """Whether a call may refer to something that Gemini keeps; most do not, and need not be searched."""
-    return (
-        call.vendor is not None
-        or any(isinstance(tool, (BuiltIn, OpaqueTool)) and tool.vendor is not None for tool in call.tools)
-        or any(_is_kept(part) for message in call.messages for part in message.parts)
-    )
+    if call.vendor is not None or any(isinstance(tool, (BuiltIn, OpaqueTool)) and tool.vendor for tool in call.tools):
+        return True
+    for message in call.messages:
+        for part in message.parts:
+            if type(part) is not Text and _is_kept(part):
+                return True
+    return False
 
 
 def _is_kept(part: Part) -> bool:
