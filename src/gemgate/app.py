@@ -134,7 +134,8 @@ def _gemini(settings: Settings) -> _Assembly:
         raise Unavailable("No upstream key can list the models right now.")
 
     chat = ChatSurface(handler, dry_run, images=settings.chat.images)
-    gemini = RelayedGemini(Relay(api, pool, catalog, clock, max_attempts=attempts), api, resources)
+    relay = Relay(api, pool, catalog, clock, max_attempts=attempts)
+    gemini = RelayedGemini(relay, api, resources, keepalive_seconds=settings.server.keepalive_after_seconds)
     surfaces = Surfaces(
         chat=chat,
         gemini=gemini,

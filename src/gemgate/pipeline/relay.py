@@ -17,11 +17,10 @@ from gemgate.pipeline.attempt import Attempts
 from gemgate.pipeline.exchange import Exchange, error_headers
 from gemgate.pipeline.handle import Clock
 from gemgate.pipeline.preview import Preview
+from gemgate.pipeline.pulse import EVENT_STREAM, Pulse
 from gemgate.pipeline.send import STREAM_HEADERS
 from gemgate.upstreams.base import Outgoing
 from gemgate.upstreams.refusal import UpstreamRefusal
-
-EVENT_STREAM = b"text/event-stream"
 
 
 class Peek(Protocol):
@@ -161,9 +160,13 @@ class Relay:
 
 
 async def pass_on(
-    exchange: Exchange, upstream: RelayUpstream, response: Readable, more: Sequence[tuple[bytes, bytes]] = ()
+    exchange: Exchange,
+    upstream: RelayUpstream,
+    response: Readable,
+    more: Sequence[tuple[bytes, bytes]] = (),
+    pulse: Pulse | None = None,
 ) -> None:
-    """Hand an upstream's answer to the client as it comes."""
+    """Hand an upstream's answer to the client as it comes; a `pulse` may have begun it."""
     peek = upstream.peek()
     content_type = response.header(b"content-type")
     try:
@@ -171,16 +174,19 @@ async def pass_on(
         headers = [*upstream.answer_headers(response.headers), *more]
         if content_type.startswith(EVENT_STREAM):
             headers += STREAM_HEADERS
-        if response.exhausted and exchange.method != "HEAD":
+        if response.exhausted and exchange.method != "HEAD" and not exchange.started:
             peek.feed(chunk)
             told = [(name, value) for name, value in headers if name != b"content-length"]
             await exchange.answer(response.status, chunk, content_type, told)
             return
-        await exchange.start(response.status, content_type, headers)
+        if not exchange.started:
+            await exchange.start(response.status, content_type, headers)
         while chunk:
             peek.feed(chunk)
             if response.exhausted:
                 break
+            if pulse is not None:
+                pulse.passed(chunk)
             await exchange.send(chunk)
             chunk = await response.read()
         await exchange.send(chunk, more=False)
@@ -188,13 +194,13 @@ async def pass_on(
         error = Timeout(str(fault)) if isinstance(fault, DeadlineError) else UpstreamError(str(fault))
         if not exchange.started:
             raise error from fault
-        await _break_off(exchange, error, content_type)
+        await break_off(exchange, error, content_type)
     finally:
         exchange.count_usage = peek.usage
         await response.aclose()
 
 
-async def _break_off(exchange: Exchange, error: GemgateError, content_type: bytes) -> None:
+async def break_off(exchange: Exchange, error: GemgateError, content_type: bytes = EVENT_STREAM) -> None:
     """End an answer that the upstream did not finish: with an error where that can be told, else by hanging up."""
     assert exchange.render_error is not None
     if content_type.startswith(EVENT_STREAM):

@@ -6,14 +6,15 @@ from functools import partial
 from mmap import mmap
 from typing import Protocol
 
-from gemgate.errors import MethodNotAllowed, NotFound, Unsupported, UpstreamError
+from gemgate.errors import GemgateError, MethodNotAllowed, NotFound, Unsupported, UpstreamError
 from gemgate.hub.codec import Parsed
 from gemgate.keys.pool import Lease
 from gemgate.net.connection import NetworkError
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.preview import DryRun, Preview
-from gemgate.pipeline.relay import Relay, RelayUpstream, pass_on, pass_refusal_on
+from gemgate.pipeline.pulse import Pulse
+from gemgate.pipeline.relay import Relay, RelayUpstream, break_off, pass_on, pass_refusal_on
 from gemgate.protocols.gemini.count import write_count
 from gemgate.protocols.gemini.embed import cut, joined
 from gemgate.protocols.gemini.inbound import inbound_count, inbound_generate
@@ -52,8 +53,11 @@ class GeminiSurface(Protocol):
 class RelayedGemini:
     """Hands requests on to an upstream of the same language."""
 
-    def __init__(self, relay: Relay, upstream: RelayUpstream, resources: Resources) -> None:
+    def __init__(
+        self, relay: Relay, upstream: RelayUpstream, resources: Resources, *, keepalive_seconds: float
+    ) -> None:
         self._relay = relay
+        self._keepalive_seconds = keepalive_seconds
         self._upstream = upstream
         self._resources = resources
 
@@ -94,11 +98,30 @@ class RelayedGemini:
         if method == "batchEmbedContents" and (pieces := cut(memoryview(body))):
             await self._embed(exchange, path.version, model, pieces, pinned)
             return
+        if method == "streamGenerateContent" and _is_event_stream(exchange):
+            await self._stream(exchange, path.version, model, body, pinned)
+            return
         response, lease = await self._relay.send(exchange, path.version, model, method, body, pinned)
         if method in READ_ONLY:
             await pass_on(exchange, self._upstream, response)
         else:
             await self._resources.answer_made(exchange, response, lease, path)
+
+    async def _stream(
+        self, exchange: Exchange, version: str, model: str, body: bytes | mmap, pinned: Lease | None
+    ) -> None:
+        """Relay an event stream, kept alive from the first moment."""
+        pulse = Pulse(exchange, self._keepalive_seconds)
+        try:
+            response, _ = await self._relay.send(exchange, version, model, "streamGenerateContent", body, pinned)
+            await pass_on(exchange, self._upstream, response, pulse=pulse)
+        except (UpstreamRefusal, GemgateError) as error:
+            await pulse.stop()
+            if not exchange.started:
+                raise
+            await break_off(exchange, error.error if isinstance(error, UpstreamRefusal) else error)
+        finally:
+            await pulse.stop()
 
     async def _embed(
         self, exchange: Exchange, version: str, model: str, pieces: list[bytes], pinned: Lease | None
@@ -163,7 +186,7 @@ class TranslatedGemini:
         return self._dry_run(inbound_generate(body, model=model, stream=method == "streamGenerateContent"))
 
     def _streamed(self, exchange: Exchange, model: str, body: bytes | mmap) -> Parsed:
-        framing = "sse" if b"alt=sse" in exchange.query.split(b"&") else "array"
+        framing = "sse" if _is_event_stream(exchange) else "array"
         return inbound_generate(memoryview(body), model=model, stream=True, framing=framing)
 
     def _unsupported(self, what: str) -> Unsupported | NotFound:
@@ -178,3 +201,7 @@ def _model_method(path: ResourcePath) -> tuple[str, str]:
         raise NotFound("There is no such route.")
     model, method = found.groups()
     return model, method
+
+
+def _is_event_stream(exchange: Exchange) -> bool:
+    return b"alt=sse" in exchange.query.split(b"&")

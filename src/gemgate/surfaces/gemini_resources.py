@@ -23,7 +23,8 @@ from gemgate.net.sse import EventTooLarge, SseParser
 from gemgate.pipeline.attempt import Attempts
 from gemgate.pipeline.exchange import JSON, Exchange
 from gemgate.pipeline.handle import Clock
-from gemgate.pipeline.relay import EVENT_STREAM, RelayUpstream, pass_on
+from gemgate.pipeline.pulse import EVENT_STREAM
+from gemgate.pipeline.relay import RelayUpstream, pass_on
 from gemgate.protocols.gemini.resources import (
     LIFETIME_SECONDS,
     is_collection,

@@ -291,8 +291,8 @@ def _may_name(call: Generate) -> bool:
     """Whether a call may refer to something that Gemini keeps; most do not, and need not be searched."""
     if call.vendor is not None or any(isinstance(tool, (BuiltIn, OpaqueTool)) and tool.vendor for tool in call.tools):
         return True
-    for message in call.messages:
-        for part in message.parts:
+    for parts in (call.system, *(message.parts for message in call.messages)):
+        for part in parts:
             if type(part) is not Text and _is_kept(part):
                 return True
     return False
