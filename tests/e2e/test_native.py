@@ -1,6 +1,8 @@
 """Gemini's own API before Gemini: what goes through unchanged, and the few things that change."""
 
+import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +19,9 @@ from tests.bed.upstream import (
     raw_stream,
     reply,
     signature_error,
+    sse,
+    stall,
+    text_chunks,
 )
 from tests.e2e.bed import CALLER, FLASH, NATIVE, Bed, generate_path, running_bed
 
@@ -355,3 +360,63 @@ async def test_the_catalogue_answers_when_the_list_cannot_be_had() -> None:
         bed.up.answer(error(500), to="/models")
         listed = await bed.ask("GET", "/v1/models")
         assert listed.status == 200 and len(listed.json["data"]) > 5
+
+
+# ── signs of life ──
+
+
+@pytest.fixture(scope="module")
+def beating_bed() -> Iterator[Bed]:
+    with running_bed(toml="[server]\nkeepalive_after_seconds = 0.1\n[gemini]\nmax_attempts = 1\n") as made:
+        yield made
+
+
+STREAM = generate_path(method="streamGenerateContent?alt=sse")
+
+
+async def test_blank_lines_before_and_between_events(beating_bed: Bed) -> None:
+    bed, silent, between = beating_bed, Gate(), Gate(1)
+    bed.up.reset()
+    bed.up.answer(stall(silent, sse(text_chunks("one ", "two"), gate=between)))
+    async with bed.open("POST", STREAM, NATIVE) as (_, answer):
+        assert answer.status == 200 and (answer.header("content-type") or "").startswith("text/event-stream")
+        pieces = answer.pieces()
+        said = await anext(pieces)
+        assert not said.strip()
+        silent.open()
+        while not said.endswith(b"\r\n\r\n\r\n"):  # an event, and a blank line after it
+            said += await anext(pieces)
+        between.open()
+        said += b"".join([piece async for piece in pieces])
+    chunks = [json.loads(line[6:]) for line in said.splitlines() if line]
+    texts = [part["text"] for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"]]
+    assert "".join(texts) == "one two"
+
+
+async def test_no_blank_line_breaks_an_event(beating_bed: Bed) -> None:
+    bed, gate = beating_bed, Gate(1)
+    bed.up.reset()
+    bed.up.answer(raw_stream([b'data: {"candidates":', b"[]}\r\n\r\n"], gate=gate))
+    async with bed.open("POST", STREAM, NATIVE) as (_, answer):
+        pieces = answer.pieces()
+        said = await anext(pieces)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                said += await anext(pieces)
+        gate.open()
+        said += b"".join([piece async for piece in answer.pieces()])
+    assert said == b'data: {"candidates":[]}\r\n\r\n'
+
+
+@pytest.mark.parametrize("failure", [error(400, "You may not."), error(503, "Overloaded.")])
+async def test_a_failure_after_a_sign_of_life_is_told_in_the_stream(beating_bed: Bed, failure: Any) -> None:
+    bed, gate = beating_bed, Gate()
+    bed.up.reset()
+    bed.up.answer(stall(gate, failure))
+    async with bed.open("POST", STREAM, NATIVE) as (_, answer):
+        pieces = answer.pieces()
+        said = await anext(pieces)
+        gate.open()
+        said += b"".join([piece async for piece in pieces])
+    told = json.loads(said.strip().removeprefix(b"data: "))["error"]
+    assert answer.status == 200 and told["message"] in ("You may not.", "Overloaded.") and told["code"] in (400, 503)

@@ -487,3 +487,49 @@ async def test_a_reply_that_waits_is_remembered_before_it_is_seen(bed: Bed) -> N
     made = await asyncio.gather(*(bed.ask("POST", "/v1beta/cachedContents", _cache()) for _ in range(20)))
     got = await asyncio.gather(*(bed.ask("GET", f"/v1beta/{one.json['name']}") for one in made))
     assert {one.status for one in got} == {200}
+
+
+# ── through Chat ──
+
+
+@pytest.mark.parametrize("role", ["user", "system", "tool"])
+@pytest.mark.parametrize("keys", ["A", "A,B"])
+async def test_chat_uses_a_file_under_its_key_and_nobody_elses(role: str, keys: str) -> None:
+    with running_bed(keys=keys) as bed:
+        file = await _upload(bed, key=CALLER)
+        owner = bed.up.requests[-1].header("x-goog-api-key") or bed.up.requests[0].header("x-goog-api-key")
+        part = {"type": "file", "file": {"file_id": file["name"]}}
+        asked: list[Any] = [{"role": role, "content": [part], "tool_call_id": "c"}, {"role": "user", "content": "hi"}]
+        if role == "tool":
+            call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            asked = [{"role": "user", "content": "go"}, {"role": "assistant", "tool_calls": [call]}, *asked]
+        for _ in range(3):
+            mine = await bed.chat(messages=asked)
+            assert mine.status == 200, mine.body
+            assert bed.up.last.header("x-goog-api-key") == owner
+        said = len(bed.up.requests)
+        body = {"model": FLASH, "messages": asked}
+        foreign = await bed.ask("POST", "/v1/chat/completions", body, key=OTHER)
+        assert foreign.status == 404 and len(bed.up.requests) == said, foreign.body
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "HTTPS://GENERATIVELANGUAGE.GOOGLEAPIS.COM/v1beta/{name}",
+        "https://generativelanguage.googleapis.com:443/v1beta/{name}",
+        "https://generativelanguage.googleapis.com./v1beta/{name}",
+        "https://x@generativelanguage.googleapis.com/v1beta/{name}",
+        "https://generativelanguage.googleapis.com/v1beta/%66iles/{id}",
+        "https://generativelanguage.googleapis.com/v1beta//{name}?key=1",
+    ],
+)
+async def test_no_spelling_of_an_address_leads_to_somebody_elses_file(bed: Bed, address: str) -> None:
+    file = await _upload(bed, key=OTHER)
+    url = address.format(name=file["name"], id=file["name"].removeprefix("files/"))
+    said = len(bed.up.requests)
+    for model in (FLASH, "gemini-3.1-pro-preview-file"):
+        content = [{"type": "image_url", "image_url": {"url": url}}]
+        answer = await bed.chat(model=model, messages=[{"role": "user", "content": content}])
+        assert answer.status in (400, 404), answer.body
+    assert len(bed.up.requests) == said
