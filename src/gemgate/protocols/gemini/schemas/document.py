@@ -19,6 +19,8 @@ UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 TOO_DEEP = "The schema is nested too deeply."
 MAX_CHARACTERS = 256 * 1024
 TOO_LARGE = "The schema has more than 256 KB; Gemini takes far less. Shorten it."
+MAX_TOTAL_CHARACTERS = 1024 * 1024
+"""How much the schemas of one request may have together, known ones too."""
 
 
 def decoded(text: JsonText) -> tuple[JsonText, object]:
