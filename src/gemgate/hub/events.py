@@ -22,6 +22,10 @@ FinishReason = Literal[
 ]
 
 
+LEAST_LOGPROB = -9999.0
+"""Stands for what is no number in JSON: minus infinity, or unknown."""
+
+
 class ResponseStart(Struct, frozen=True):
     """The upstream has begun to answer; `id` and `model` are its own, empty if it gave none."""
 

@@ -51,6 +51,7 @@ def test_youtube(url: str, uri: str | None) -> None:
         ("image/*", ""),
         ("image/png", ""),
         ("video/quicktime", "video/mov"),
+        ("video/x-matroska", ""),
     ],
 )
 def test_the_type_of_a_youtube_video(hint: str, mime: str) -> None:

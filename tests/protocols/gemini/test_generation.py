@@ -24,6 +24,24 @@ def test_sampling_as_the_model_honours_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [((2.5, 1.5), (2.0, 1.0)), ((-1.0, -0.1), (0.0, 0.0)), ((0.0, 1.0), (0.0, 1.0)), ((2, 0), (2, 0))],
+)
+def test_sampling_is_clamped_into_geminis_range(given: tuple[float, float], sent: tuple[float, float]) -> None:
+    """Notes §6.1."""
+    rendered = outbound(ask(sampling=Sampling(temperature=given[0], top_p=given[1])), OLD)
+    config = json.loads(b"".join(rendered.body))["generationConfig"]
+    assert (config["temperature"], config["topP"]) == sent and rendered.dropped == ()
+
+
+@pytest.mark.parametrize("schema", ['"' + "a" * 300_000 + '"', '{"type":'])
+def test_a_schema_that_cannot_be_sent_is_named(schema: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        outbound(ask(output=Output(json=True, schema=schema)), OLD)
+    assert error.value.param == "output.schema"
+
+
 def test_stop_sequences_are_at_most_five() -> None:
     call = ask(sampling=Sampling(stop=tuple("abcdefg")))
     assert checked(call)["generationConfig"]["stopSequences"] == list("abcde")

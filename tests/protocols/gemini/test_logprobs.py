@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gemgate.hub.events import Logprobs, TokenLogprob
+from gemgate.hub.events import LEAST_LOGPROB, Logprobs, TokenLogprob
 from gemgate.hub.fold import fold
-from gemgate.protocols.gemini.logprobs import UNLIKELY, joined, logprobs
+from gemgate.protocols.gemini.logprobs import joined, logprobs
 from tests.protocols.replaying import chunk, document, events, gemini_stream, gemini_whole, read
 
 Json = dict[str, Any]
@@ -67,7 +67,14 @@ def test_in_their_own_format_they_go_through() -> None:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [("-Infinity", UNLIKELY), ("NaN", UNLIKELY), ("Infinity", UNLIKELY), (None, 0.0), (-0.5, -0.5), (-3, -3.0)],
+    [
+        ("-Infinity", LEAST_LOGPROB),
+        ("NaN", LEAST_LOGPROB),
+        ("Infinity", LEAST_LOGPROB),
+        (None, 0.0),
+        (-0.5, -0.5),
+        (-3, -3.0),
+    ],
 )
 def test_what_is_no_number(given: float | str | None, shown: float) -> None:
     found = logprobs(raw(result(token("a", given), tops=[[token("b", given)]])))

@@ -1,9 +1,14 @@
 """Names of functions: made acceptable, each its own, and mapped back."""
 
 import json
+import time
+from collections.abc import Callable
+
+import pytest
 
 from gemgate.hub.call import Function
 from gemgate.hub.parts import Message, Text, ToolCall, ToolResult
+from gemgate.protocols.gemini.names import MAX_NAME, NAME, accepted_names
 from gemgate.protocols.gemini.outbound import outbound
 from tests.protocols.shaping import OLD, ask
 
@@ -28,3 +33,30 @@ def test_names_of_the_history_are_made_acceptable_too() -> None:
     assert contents[1]["parts"][0]["functionCall"]["name"] == "get_weather"
     assert contents[2]["parts"][0]["functionResponse"]["name"] == "get_weather"
     assert rendered.names == {"get_weather": "get weather"}
+
+
+def _foreign(number: int) -> str:
+    return f"天{chr(0x4E00 + number)}"
+
+
+def _foreign_at_the_end(number: int) -> str:
+    return "x" * (MAX_NAME - 2) + _foreign(number)
+
+
+def _almost_alike(number: int) -> str:
+    return f"{'x' * (MAX_NAME - 5)}{number // 2:05}{number % 2}"
+
+
+def _numbered_already(number: int) -> str:
+    return f"a_{number // 2}" if number % 2 else f"a{' ' * (number // 2)}"
+
+
+@pytest.mark.parametrize("spell", [_foreign, _foreign_at_the_end, _almost_alike, _numbered_already])
+def test_thousands_of_names_alike_are_told_apart_at_once(spell: Callable[[int], str]) -> None:
+    names = [spell(number) for number in range(6_000 if spell is not _numbered_already else 1_000)]
+    history = tuple(Message("model", (ToolCall(str(number), name, "{}"),)) for number, name in enumerate(names))
+    started = time.process_time()
+    accepted = accepted_names(ask(*history))
+    assert time.process_time() - started < 0.5
+    assert list(accepted) == names and len(set(accepted.values())) == len(names)
+    assert all(NAME.fullmatch(name) for name in accepted.values())

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.hub.parts import ToolCall, ToolResult
-from gemgate.protocols.gemini.pairing import Pairing
+from gemgate.hub.parts import Message, Text, ToolCall, ToolResult
+from gemgate.protocols.gemini.pairing import Pairing, after_their_calls
 
 LONG = "call_" + "A1b2C3d4" * 5
 
@@ -102,3 +102,45 @@ def test_thousands_of_calls_are_paired_in_linear_time() -> None:
     found, left = paired(calls, results)
     assert time.process_time() - begun < 2
     assert found == [str(number) for number in range(5_000)] and left == []
+
+
+# ── results before their calls ──
+
+
+def step(*keys: str) -> Message:
+    return Message("model", tuple(ToolCall(key, "f", "{}") for key in keys))
+
+
+def answers(*keys: str) -> Message:
+    return Message("user", tuple(ToolResult(key, "f", "{}") for key in keys))
+
+
+ASKED = Message("user", (Text("a"),))
+
+
+@pytest.mark.parametrize(
+    ("messages", "moved"),
+    [
+        ([ASKED, step("1"), answers("1")], None),
+        ([answers("0"), step("1"), answers("1")], None),
+        ([answers("1"), step("1")], [Message("user", ()), step("1"), answers("1")]),
+        (
+            [answers("2", "1"), step("1"), step("2"), ASKED, step("3")],
+            [Message("user", ()), step("1"), step("2"), answers("2", "1"), ASKED, step("3")],
+        ),
+        (
+            [answers("3", "1"), step("1"), ASKED, step("2"), step("3"), ASKED],
+            [Message("user", ()), step("1"), answers("1"), ASKED, step("2"), step("3"), answers("3"), ASKED],
+        ),
+    ],
+)
+def test_early_results_follow_the_step_that_asks(messages: list[Message], moved: list[Message] | None) -> None:
+    assert after_their_calls(messages) == (moved or messages)
+
+
+def test_thousands_of_early_results_are_moved_in_linear_time() -> None:
+    keys = [str(number) for number in range(8_000)]
+    begun = time.process_time()
+    made = after_their_calls([*map(answers, keys), *map(step, keys)])
+    assert time.process_time() - begun < 0.5
+    assert made[-1] == answers(*keys)

@@ -1,6 +1,8 @@
 """Whose is what: names in requests, in replies and in lists."""
 
 import json
+import mmap
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -138,8 +140,43 @@ def test_the_interaction_before_is_seen(key: str) -> None:
     assert references(f'{{"{key}" : "v1_a.b"}}'.encode()) == ["interactions/v1_a.b"]
 
 
-def test_an_escaped_body_that_is_no_json_names_nothing() -> None:
-    assert references(rb'{"x": "files\/a"') == []
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"x": "files\/a"',
+        rb'{"x":"files/a","y":"\/","z":1e400}',
+        rb'{"x":"\u0066iles/a","z":"\ud800"}',
+        b'{"x":"files/a","y":"\\/\xff"}',
+        b'{"x":"files/a","y":"\\/\\u00e9\\u4e00\\u12"}',
+        b'{"y":"\\/","x":"files/a","z":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        rb'{"y":"\/","x":"files/a","x":""}',
+        rb'{"y":"\\","x":"files\u002fa"}',
+    ],
+)
+def test_what_no_decoder_takes_is_searched_all_the_same(body: bytes) -> None:
+    """An upstream may read more than this server does; nobody's file is named unseen."""
+    assert references(body) == ["files/a"]
+
+
+@pytest.mark.parametrize("text", [r"say \u0022files/a\u0022 \/", r"say \"files/a\" \/", r"\u005cu0066iles/a \/"])
+def test_names_within_a_text_are_no_references(text: str) -> None:
+    """Some clients escape quotes by number."""
+    assert references(f'{{"text":"{text}"}}'.encode()) == []
+
+
+def test_mapped_bodies_are_searched_too() -> None:
+    body = rb'{"x":"files\/a"}'
+    with mmap.mmap(-1, len(body)) as mapped:
+        mapped.write(body)
+        assert references(mapped) == ["files/a"]
+
+
+@pytest.mark.parametrize("escapes", [rb"\/", rb"\u002b", rb"a\u002B\/"])
+def test_escapes_without_end_are_no_work(escapes: bytes) -> None:
+    body = b'{"x":"files/a","y":"%s"}' % (escapes * 300_000)
+    begun = time.process_time()
+    assert references(body) == ["files/a"]
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

@@ -73,18 +73,26 @@ def test_the_clients_own_fields_are_merged_around_large_slices(model: str) -> No
     assert body["generationConfig"] == {"imageConfig": {"imageSize": "1K"}}
 
 
-def test_media_in_the_system_text_and_in_a_question_of_system_text_alone() -> None:
+def test_media_of_the_system_text_are_a_question_of_the_users() -> None:
     (one,) = sliced(LARGE)
     call = Generate(model="m", messages=(), system=(image(one),), vendor=Vendor("gemini", '{"labels":{}}'))
     body = json.loads(b"".join(outbound(call, OLD).body))
-    for content in (body["contents"][0], body["systemInstruction"]):
-        assert content["parts"][0]["inlineData"]["data"] == str(one, "ascii")
+    assert body["contents"][0]["parts"][0]["inlineData"]["data"] == str(one, "ascii")
+    assert "systemInstruction" not in body
+
+
+@pytest.mark.parametrize("own", ['{"systemInstruction":"a"}', '{"tools":[{"googleSearch":{}}]}', "{}"])
+def test_only_contents_of_an_extension_clash_with_large_slices(own: str) -> None:
+    (one,) = sliced(LARGE)
+    call = ask(system=(Text("s"), image(one)), vendor=Vendor("gemini", own))
+    body = json.loads(b"".join(outbound(call, OLD).body))
+    assert body["contents"][0]["parts"][0]["inlineData"]["data"] == str(one, "ascii")
 
 
 def test_contents_of_an_extension_cannot_replace_large_slices() -> None:
     (one,) = sliced(LARGE)
     vendor = Vendor("gemini", '{"contents":[{"parts":[{"text":"a"}]}]}')
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="`contents`"):
         outbound(ask(Message("user", (image(one),)), vendor=vendor), OLD)
 
 

@@ -1,6 +1,7 @@
 """Tools and the choice among them: gated by what the model takes, never lost in silence."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.call import BuiltIn, Function, OpaqueTool, Output, ToolChoice
 from gemgate.hub.parts import Message, Text, ToolCall, ToolResult, Vendor
 from gemgate.protocols.gemini.outbound import outbound
+from gemgate.protocols.gemini.schemas.document import MAX_TOTAL_CHARACTERS
 from tests.protocols.shaping import MODELS, NEW, OLD, ask, checked
 
 SCHEMA = '{"type":"object","properties":{"a":{"type":"string"}}}'
@@ -63,6 +65,34 @@ def test_models_without_json_schema_get_their_own_dialect() -> None:
 def test_of_functions_with_one_name_the_last_is_declared() -> None:
     body = checked(ask(tools=(TOOL, OTHER, Function(name="f", description="newer"))))
     assert body["tools"] == [{"functionDeclarations": [{"name": "f", "description": "newer"}, {"name": "g"}]}]
+
+
+@pytest.mark.parametrize("schema", ['{"description":"' + "a" * 300_000 + '"}', '{"type":'])
+def test_a_schema_that_cannot_be_sent_is_named(schema: str) -> None:
+    tools = (TOOL, BuiltIn("web_search"), Function(name="h", parameters=schema))
+    with pytest.raises(InvalidRequest) as error:
+        outbound(ask(tools=tools), OLD)
+    assert error.value.param == "tools.2"
+
+
+def test_all_schemas_together_have_a_bound() -> None:
+    schema = '{"type":"object","description":"' + "a" * (MAX_TOTAL_CHARACTERS // 8) + '"}'
+    tools = tuple(Function(name=f"f{number}", parameters=schema) for number in range(8))
+    begun = time.process_time()
+    with pytest.raises(InvalidRequest) as error:
+        outbound(ask(tools=tools), OLD)
+    assert error.value.param == "tools" and time.process_time() - begun < 0.1
+    with pytest.raises(InvalidRequest):
+        outbound(ask(tools=tools[:7], output=Output(json=True, schema=schema)), OLD)
+    outbound(ask(tools=tools[:7]), OLD)
+
+
+def test_thousands_of_allowed_names_are_no_work() -> None:
+    names = tuple(f"f{number}" for number in range(20_000))
+    call = ask(tools=tuple(Function(name=name) for name in names), tool_choice=ToolChoice("auto", names))
+    begun = time.process_time()
+    outbound(call, OLD)
+    assert time.process_time() - begun < 0.5
 
 
 def test_what_only_gemini_says_of_a_function_stays() -> None:

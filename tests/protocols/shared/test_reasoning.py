@@ -183,6 +183,16 @@ def test_a_wish_about_thinking_outweighs_a_small_limit(thinking: Thinking, reaso
     assert thinking_settings(reasoning, thinking, 10) == thinking_settings(reasoning, thinking)
 
 
+def test_to_show_thoughts_switches_thinking_on_where_it_starts_off() -> None:
+    """The API refuses to show thoughts of a model that does not think."""
+    shown = Reasoning(include_thoughts=True)
+    assert settings(shown, LITE) == ThinkingSettings(budget=-1, include_thoughts=True)
+    assert settings(shown, FLASH) == ThinkingSettings(include_thoughts=True)
+    for other in (Reasoning(include_thoughts=False), Reasoning()):
+        assert settings(other, LITE).budget is None
+    assert settings(Reasoning(include_thoughts=True, budget_tokens=600), LITE).budget == 600
+
+
 def test_thoughts_that_shall_be_shown_must_exist() -> None:
     shown = Reasoning(include_thoughts=True)
     found = [thinking_settings(shown, thinking, 10)[0] for thinking in (PRO, FLASH, LITE, NO_MINIMAL)]

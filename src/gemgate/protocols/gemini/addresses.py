@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from msgspec.structs import replace
 
 from gemgate.hub.parts import Media, Remote, Uri
+from gemgate.protocols.gemini.accepted_media import ACCEPTED
 from gemgate.protocols.shared.file_names import by_name
 from gemgate.protocols.shared.media_types import assumed, is_text, specific
 
@@ -40,7 +41,8 @@ def by_address(media: Media, *, by_url: bool, fetches: bool) -> Media | None:
         return None  # what Google holds is named in one way alone, so that its owner can be asked for
     if (video := _on_youtube(place, source.url)) is not None:
         hint = specific(media.mime_type)
-        return replace(media, source=Uri(video), mime_type=hint if hint.startswith("video/") else "")
+        known = hint.startswith("video/") and hint in ACCEPTED  # what a page's file once was says nothing of the page
+        return replace(media, source=Uri(video), mime_type=hint if known else "")
     if by_url or (fetches and _is_video(media, source.url)):
         return replace(media, source=Uri(source.url), mime_type=_fetched_type(media, source.url))
     return None

@@ -18,6 +18,7 @@ from gemgate.protocols.shared.reasoning import thinking_settings
 MAX_STOP_SEQUENCES = 5
 MAX_LOGPROBS = 20
 MAX_INT32 = 2**31 - 1
+MAX_TEMPERATURE = 2.0
 NO_CONFIG = wire.GenerationConfig()
 
 RESOLUTIONS: dict[Detail, Raw] = {
@@ -59,7 +60,11 @@ def _sampling(config: wire.GenerationConfig, sampling: Sampling, abilities: Abil
     config.stop_sequences = list(sampling.stop[:MAX_STOP_SEQUENCES])
     if len(sampling.stop) > MAX_STOP_SEQUENCES:
         dropped.append(Dropped("sampling.stop", f"Gemini takes at most {MAX_STOP_SEQUENCES} stop sequences"))
-    choosing = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+    choosing = {
+        "temperature": _within(sampling.temperature, MAX_TEMPERATURE),
+        "top_p": _within(sampling.top_p, 1.0),
+        "top_k": sampling.top_k,
+    }
     _set(config, "sampling", choosing, dropped, honoured=abilities.sampling)
     penalties = {
         # Clients send zeros by habit; a zero changes nothing, but some models refuse the field.
@@ -77,6 +82,10 @@ def _sampling(config: wire.GenerationConfig, sampling: Sampling, abilities: Abil
         if not abilities.candidates:
             raise InvalidRequest("This model gives one answer a request. Ask for one.", param="sampling.candidates")
         config.candidate_count = sampling.candidates
+
+
+def _within(value: float | None, most: float) -> float | None:
+    return None if value is None else max(0.0, min(value, most))
 
 
 def _set(
@@ -109,7 +118,11 @@ def _output(config: wire.GenerationConfig, output: Output, abilities: Abilities,
 
 def _schema(config: wire.GenerationConfig, schema: str, abilities: Abilities) -> None:
     clean = for_json_schema if abilities.json_schema else for_openapi
-    cleaned = clean(schema, parameters=False)
+    try:
+        cleaned = clean(schema, parameters=False)
+    except InvalidRequest as error:
+        error.param = "output.schema"
+        raise
     if cleaned is not None and abilities.json_schema:
         config.response_json_schema = raw(cleaned)
     elif cleaned is not None:

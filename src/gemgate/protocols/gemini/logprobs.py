@@ -5,10 +5,8 @@ from math import isfinite
 import msgspec
 from msgspec import Raw, Struct, json
 
-from gemgate.hub.events import TokenLogprob
+from gemgate.hub.events import LEAST_LOGPROB, TokenLogprob
 
-UNLIKELY = -9999.0
-"""Stands for what is no number in JSON (minus infinity, or unknown), as in the chat format."""
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 LISTS = ("topCandidates", "chosenCandidates")
 
@@ -50,7 +48,7 @@ def _token(token: _Token, alternatives: list[_Token]) -> TokenLogprob:
     if logprob is None:
         logprob = 0.0  # Gemini leaves zeros out
     elif not isfinite(logprob):
-        logprob = UNLIKELY
+        logprob = LEAST_LOGPROB
     return TokenLogprob(token.token, logprob, tuple(_token(other, []) for other in alternatives))
 
 

@@ -9,7 +9,7 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.abilities import Abilities
 from gemgate.hub.call import Generate, Output
 from gemgate.hub.codec import Dropped, Rendered
-from gemgate.hub.parts import Detail, Message, Part, Text
+from gemgate.hub.parts import Detail, Media, Message, Part, Text
 from gemgate.protocols.gemini import wire
 from gemgate.protocols.gemini.generation import generation_config
 from gemgate.protocols.gemini.media import fitted
@@ -32,9 +32,10 @@ SAFETY_OFF = Raw(
 
 
 class _Conversation(Struct):
-    """The turns as the model takes them, and how closely it shall look at all their media."""
+    """The turns and the system text as the model takes them, and how closely it shall look at all their media."""
 
     turns: Sequence[Message]
+    system: tuple[Part, ...]
     detail: Detail | None = None
 
 
@@ -45,16 +46,16 @@ def outbound(call: Generate, abilities: Abilities) -> Rendered:
     """
     dropped: list[Dropped] = []
     large: list[memoryview] = []
-    plain = is_plain(call.messages)
+    plain = is_plain(call.messages) and not any(type(part) is Media for part in call.system)
     names = {} if plain and not call.tools else accepted_names(call)
     conversation = _conversation(call, abilities, dropped, plain=plain)
     # Contents before the system text: large media are marked in the order in which both are encoded.
-    contents = _contents(conversation.turns, call.system, names, large)
+    contents = _contents(conversation, names, large)
     offered = offer(call, abilities, names, dropped)
     hint = _json_hint(call.output, dropped) if offered.tools and not abilities.json_with_tools else ()
     request = wire.Request(
         contents=contents,
-        system_instruction=_system((*call.system, *hint), names, large),
+        system_instruction=_system((*conversation.system, *hint), names, large),
         tools=offered.tools,
         tool_config=offered.config,
         safety_settings=SAFETY_OFF,
@@ -81,31 +82,30 @@ def count_tokens(rendered: Rendered, model: str) -> bytes:
 def _conversation(call: Generate, abilities: Abilities, dropped: list[Dropped], *, plain: bool) -> _Conversation:
     """Bring the messages into the shape that the model insists on."""
     detail: Detail | None = None
+    system = call.system
     if plain:
         turns = ended(call.messages, prefill=abilities.prefill)
     else:
-        messages, looked = fitted(call.messages, detail_per_part=abilities.detail_per_part)
-        turns = shaped(messages, prefill=abilities.prefill, media_in_results=abilities.media_in_results)
-        detail = looked.closest
-        if len(looked.details) > 1 or detail == "ultra_high":
-            why = "this model looks at all media alike, as closely as it can of what is asked"
-            dropped.append(Dropped("messages.detail", why))
+        media = fitted(call.messages, system, detail_per_part=abilities.detail_per_part)
+        turns = shaped(media.messages, prefill=abilities.prefill, media_in_results=abilities.media_in_results)
+        system, detail = media.system, media.closest
+        if len(media.details) > 1 or detail == "ultra_high":
+            why = "this model looks at all media with one detail, the closest of what is asked that it can"
+            dropped.append(Dropped("messages", why))
     images = "image" in abilities.output
     if abilities.signatures and (images or not plain):
         turns, lost = signed(turns, images=images)
         if lost:
             why = "a signature of the model's thinking was lost; the documented dummy stands in"
-            dropped.append(Dropped("messages.signatures", why))
-    return _Conversation(turns, detail)
+            dropped.append(Dropped("messages", why))
+    return _Conversation(turns, system, detail)
 
 
-def _contents(
-    turns: Sequence[Message], system: tuple[Part, ...], names: dict[str, str], large: list[memoryview]
-) -> list[wire.Content]:
-    contents = [wire.Content(turn.role, _parts(turn.parts, names, large)) for turn in turns]
-    if not contents and system:
+def _contents(conversation: _Conversation, names: dict[str, str], large: list[memoryview]) -> list[wire.Content]:
+    contents = [wire.Content(turn.role, _parts(turn.parts, names, large)) for turn in conversation.turns]
+    if not contents and conversation.system:
         # Gemini refuses a request without contents, and system text alone is a question all the same.
-        contents = [wire.Content("user", _parts(system, names, large))]
+        contents = [wire.Content("user", _parts(conversation.system, names, large))]
     if not any(content.parts for content in contents):
         raise InvalidRequest("There is no message to answer. Send at least one with some content.", param="messages")
     return contents

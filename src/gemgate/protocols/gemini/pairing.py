@@ -111,11 +111,14 @@ def after_their_calls(messages: Sequence[Message]) -> Sequence[Message]:
                 called.setdefault(part.id, position)
             elif isinstance(part, ToolResult) and part.id and part.id not in called:
                 waiting.append((position, part))
+    if not waiting:
+        return messages
+    ends = _ends_of_steps(messages)
     moved: dict[int, list[ToolResult]] = defaultdict(list)
     early: set[int] = set()
     for position, result in waiting:
         if called.get(result.id, -1) > position:
-            moved[_end_of_step(messages, called[result.id])].append(result)
+            moved[ends[called[result.id]]].append(result)
             early.add(id(result))
     if not moved:
         return messages
@@ -127,7 +130,10 @@ def after_their_calls(messages: Sequence[Message]) -> Sequence[Message]:
     return made
 
 
-def _end_of_step(messages: Sequence[Message], position: int) -> int:
-    while position + 1 < len(messages) and messages[position + 1].role == "model":
-        position += 1
-    return position
+def _ends_of_steps(messages: Sequence[Message]) -> list[int]:
+    """Give for each message the last of those of the model that follow it without a break, or itself."""
+    ends = list(range(len(messages)))
+    for position in range(len(messages) - 2, -1, -1):
+        if messages[position + 1].role == "model":
+            ends[position] = ends[position + 1]
+    return ends

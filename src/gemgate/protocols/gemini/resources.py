@@ -46,6 +46,8 @@ REFERENCE = re.compile(
 PREVIOUS = re.compile(rb'"previous_?[iI]nteraction_?[iI]d"\s*:\s*"([\w.-]{1,200})"')
 ESCAPED = re.compile(rb"\\(?:/|u00[2-7])")
 """Spellings of plain characters that would hide a name."""
+SYNTAX = ((b"\\u0022", b'\\"'), (b"\\u005c", b"\\\\"), (b"\\u005C", b"\\\\"))
+"""What must stay escaped: a quote or a backslash in a text would end it."""
 
 MARKS = (b"s/", b"corpora/", b"nteraction")
 """Without any of these there is no reference: nearly every request is done after looking for them."""
@@ -74,18 +76,26 @@ def is_collection(path: str) -> bool:
 
 
 def references(body: bytes | mmap) -> list[str]:
-    """List the resources that a request names."""
-    text: bytes | mmap = body
-    if ESCAPED.search(body):
-        try:
-            text = json.encode(json.decode(memoryview(body)))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return []  # the upstream will refuse it
+    """List the resources that a request names; one that is no JSON is searched all the same."""
+    text: bytes | mmap = _unescaped(body[:]) if ESCAPED.search(body) else body
     if all(text.find(mark) < 0 for mark in MARKS):
         return []
     names = [found[1].decode() for found in REFERENCE.finditer(text)]
     names += (f"interactions/{found[1].decode()}" for found in PREVIOUS.finditer(text))
     return list(dict.fromkeys(names))
+
+
+def _unescaped(text: bytes) -> bytes:
+    """Write out what could hide a name, in whatever bytes.
+
+    A decoder will not do: it refuses what the upstream may take, and of two members of one name it sees one.
+    """
+    text = text.replace(b"\\/", b"/")
+    if b"\\u00" not in text:
+        return text
+    for escaped, kept in SYNTAX:
+        text = text.replace(escaped, kept)
+    return text.decode("raw_unicode_escape", "replace").encode("latin-1", "replace")
 
 
 class _Document(Struct, rename="camel"):

@@ -3,6 +3,7 @@
 import re
 from typing import cast
 
+import msgspec
 from msgspec import json
 from msgspec.structs import replace
 
@@ -37,7 +38,7 @@ def _refers(response: JsonText) -> bool:
         return False
     try:
         waiting: list[object] = [json.decode(response)]
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError):
         return True
     while waiting:
         value = waiting.pop()

@@ -34,7 +34,8 @@ def segments(body: bytes, large: Sequence[memoryview]) -> tuple[bytes | memoryvi
         return (body,)
     pieces = body.split(MARK)
     if len(pieces) != len(large) + 1:
-        raise InvalidRequest("The contents of the request and of its extension exclude each other.", param="messages")
+        words = "The extension's `contents` would replace the messages, which hold large media. Send one of the two."
+        raise InvalidRequest(words, param="messages")
     made: list[bytes | memoryview] = [pieces[0]]
     for slice_, piece in zip(large, pieces[1:], strict=True):
         made += (slice_, piece)

@@ -13,6 +13,7 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Vendor
 from gemgate.protocols.gemini import wire
 from gemgate.protocols.gemini.parts import FORMAT, raw
+from gemgate.protocols.gemini.schemas.document import MAX_TOTAL_CHARACTERS
 from gemgate.protocols.gemini.schemas.json_schema import for_json_schema
 from gemgate.protocols.gemini.schemas.openapi import for_openapi
 
@@ -50,6 +51,7 @@ def offer(call: Generate, abilities: Abilities, names: Mapping[str, str], droppe
         return NOTHING
     choice = call.tool_choice or AUTO
     functions = _functions(call, choice)
+    _check_size(call, functions.values())
     own = {} if choice.mode == "none" else _own(call, dropped)
     if functions and own and not abilities.builtins_with_functions:
         why = "this model takes either functions or built-in tools"
@@ -60,26 +62,38 @@ def offer(call: Generate, abilities: Abilities, names: Mapping[str, str], droppe
     if not functions and not own:
         return NOTHING
     # Entries of their own: functions and built-in tools in one are refused.
-    tools = [wire.Tool([_declaration(function, abilities, names) for function in functions])] if functions else []
+    declared = [_declaration(function, number, abilities, names) for number, function in functions.items()]
+    tools = [wire.Tool(declared)] if declared else []
     tools += (_entry(tool) for tool in own.values())
     config = wire.ToolConfig(include_server_side_tool_invocations=bool(functions and own))
     if functions:
-        strict = abilities.signatures and any(function.strict for function in functions)
+        strict = abilities.signatures and any(function.strict for function in functions.values())
         config.function_calling_config = _calling(call.tool_choice, names, validated=bool(own) or strict)
     return Offer(tools, config if config != wire.ToolConfig() else None)
 
 
-def _functions(call: Generate, choice: ToolChoice) -> list[Function]:
-    """Give the functions to declare: Gemini refuses a name that is declared twice, and allowed names under AUTO."""
-    functions = {tool.name: tool for tool in call.tools if isinstance(tool, Function)}
+def _functions(call: Generate, choice: ToolChoice) -> dict[int, Function]:
+    """Give the functions to declare, by their position among the tools.
+
+    Gemini refuses a name that is declared twice, and allowed names under AUTO.
+    """
+    functions = {tool.name: (number, tool) for number, tool in enumerate(call.tools) if isinstance(tool, Function)}
     if choice.mode == "none":
-        return list(functions.values())
+        return dict(functions.values())
     unknown = [name for name in choice.names if name not in functions]
     if unknown:
         raise InvalidRequest(f"tool_choice names {unknown[0]!r}, which is not among the tools.", param="tool_choice")
     if choice.mode == "auto" and choice.names:
-        return [function for name, function in functions.items() if name in choice.names]
-    return list(functions.values())
+        allowed = set(choice.names)
+        return dict(place for name, place in functions.items() if name in allowed)
+    return dict(functions.values())
+
+
+def _check_size(call: Generate, functions: Iterable[Function]) -> None:
+    schemas = (call.output.schema, *(function.parameters for function in functions))
+    if sum(len(schema) for schema in schemas if schema) > MAX_TOTAL_CHARACTERS:
+        words = f"All schemas together have more than {MAX_TOTAL_CHARACTERS // 1024} KB; Gemini takes far less."
+        raise InvalidRequest(f"{words} Offer fewer functions, or shorten them.", param="tools")
 
 
 def _own(call: Generate, dropped: list[Dropped]) -> dict[int, Own]:
@@ -115,11 +129,17 @@ def _check_forced(call: Generate, own: Mapping[int, Own], dropped: list[Dropped]
     raise InvalidRequest("tool_choice asks for a tool, and none is offered.", param="tool_choice")
 
 
-def _declaration(function: Function, abilities: Abilities, names: Mapping[str, str]) -> wire.FunctionDeclaration:
+def _declaration(
+    function: Function, number: int, abilities: Abilities, names: Mapping[str, str]
+) -> wire.FunctionDeclaration:
     declaration = wire.FunctionDeclaration(names[function.name], function.description)
     if function.parameters is not None and function.parameters.strip() not in ("", "{}"):
         clean = for_json_schema if abilities.json_schema else for_openapi
-        parameters = clean(function.parameters, parameters=True)
+        try:
+            parameters = clean(function.parameters, parameters=True)
+        except InvalidRequest as error:
+            error.param = f"tools.{number}"
+            raise
         if parameters is not None and abilities.json_schema:
             declaration.parameters_json_schema = raw(parameters)
         elif parameters is not None:

@@ -93,7 +93,8 @@ def _unwanted(reasoning: Reasoning) -> str | None:
 def _budget(reasoning: Reasoning, thinking: Thinking) -> int | None:
     tokens = reasoning.budget_tokens if reasoning.effort is None else _tokens(reasoning.effort, thinking)
     if tokens is None:
-        return None
+        # To show thoughts while there are none is refused: a model that does not think by itself is told to.
+        return -1 if reasoning.include_thoughts and thinking.default == 0 else None
     if tokens < 0:
         return -1
     if tokens == 0 and thinking.can_disable:
