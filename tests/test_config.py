@@ -171,6 +171,7 @@ def test_a_wrong_line_of_the_file_is_not_blamed_on_a_variable(toml: Toml) -> Non
         ("[gemini.deadlines]\nfirst_byte_seconds = -1\n", ("gemini.deadlines.first_byte_seconds", "more than 0")),
         ("[gemini.deadlines]\nsilence_seconds = 0\n", ("gemini.deadlines.silence_seconds", "more than 0")),
         ("[media]\nmax_bytes = 0\n", ("media.max_bytes", "more than 0")),
+        ("[media]\nmax_bytes = 3000\nmax_total_bytes = 3999\n", ("media.max_total_bytes", "at least 4000")),
         ("[media]\ntotal_seconds = -1\n", ("media.total_seconds", "more than 0")),
         ("[media]\nallow = 'a.lan'\n", ("media.allow", "array")),
         ("[chat]\nimages = 'attic'\n", ("chat.images",)),

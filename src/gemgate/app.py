@@ -22,8 +22,9 @@ from gemgate.keys.pool import KeyPool
 from gemgate.media.fetch import MediaFetcher
 from gemgate.net.http import HttpClient
 from gemgate.net.proxy import Proxies
+from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Cors
-from gemgate.pipeline.handle import Clock, Handler
+from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.preview import DryRun
 from gemgate.pipeline.recall.recall import Recall
 from gemgate.pipeline.relay import Relay
@@ -118,7 +119,7 @@ def _gemini(settings: Settings) -> _Assembly:
         keepalive_seconds=settings.server.keepalive_after_seconds,
         whole_keepalive=settings.server.whole_keepalive,
     )
-    dry_run = DryRun(api, catalog, clock.today, splits=True)
+    dry_run = DryRun(api, catalog, clock.today, splits=True, check=fetcher.check)
 
     async def list_models() -> list[ModelInfo]:
         tried: set[str] = set()
@@ -149,7 +150,11 @@ def _gemini(settings: Settings) -> _Assembly:
 def _fetcher(media: Media) -> MediaFetcher:
     try:
         return MediaFetcher(
-            allow=media.allow, max_bytes=media.max_bytes, total_seconds=media.total_seconds, proxies=Proxies()
+            allow=media.allow,
+            max_bytes=media.max_bytes,
+            max_total_bytes=media.max_total_bytes,
+            total_seconds=media.total_seconds,
+            proxies=Proxies(),
         )
     except ValueError as error:
         raise SettingsError("media.allow", f"{error} (GEMGATE_MEDIA_ALLOW)") from error

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gemgate.errors import SettingsError
+from gemgate.media.base64_pieces import encoded_bytes
 from gemgate.net.connection import Deadlines
 from gemgate.net.url import split
 
@@ -83,6 +84,8 @@ class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow: tuple[str, ...] = ()
     """Hosts, `host:port`, `*.domain` or networks (`10.0.0.0/8`) that may be private."""
     max_bytes: int = 100 * 1024 * 1024
+    max_total_bytes: int = 512 * 1024 * 1024
+    """Memory for the base64 of all that is fetched at one time; who finds it used up waits."""
     total_seconds: float = 60.0
 
 
@@ -223,6 +226,13 @@ def _checked(settings: Settings) -> Settings:
     for key, value in positive.items():
         if value <= 0:
             raise SettingsError(key, f"{value:g} is too little; it must be more than 0")
+    least = encoded_bytes(settings.media.max_bytes)
+    if settings.media.max_total_bytes < least:
+        raise SettingsError(
+            "media.max_total_bytes",
+            f"{settings.media.max_total_bytes} is too little for one of media.max_bytes in base64; it must be at least "
+            f"{least}",
+        )
     for key, keys in (("clients.api_keys", settings.clients.api_keys), ("gemini.api_keys", gemini.api_keys)):
         if any(not re.fullmatch(r"[!-~]+", text) for text in keys):
             raise SettingsError(key, "a key is empty or holds characters that no header can carry; copy it again")

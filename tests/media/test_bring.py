@@ -1,6 +1,8 @@
 """Bringing media in: what is fetched, what is not, and what is said when it goes wrong."""
 
 import asyncio
+import contextlib
+import gc
 from base64 import b64encode
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +14,7 @@ from gemgate.errors import GemgateError, InvalidRequest, Timeout, TooLarge
 from gemgate.hub.call import Generate
 from gemgate.hub.parts import Inline, Media, Message, Part, Remote, Signature, Text, ToolCall, ToolResult, Uri
 from gemgate.media import bring
-from gemgate.media.bring import AT_ONCE, MAX_ADDRESSES, brought, stand_ins
+from gemgate.media.bring import AT_ONCE, MAX_URLS, brought, stand_ins
 from gemgate.protocols.gemini.addresses import by_address
 
 PNG = b64encode(b"\x89PNG\r\n\x1a\n" + bytes(60))
@@ -267,16 +269,16 @@ async def test_a_client_that_leaves_ends_them_all() -> None:
 
 
 async def test_too_many_addresses() -> None:
-    urls = many(MAX_ADDRESSES + 1)
+    urls = many(MAX_URLS + 1)
     web = Web(dict.fromkeys(urls, ("", PNG)))
     error = await refusal(call(*(at(url) for url in urls)), web)
-    assert (error.code, error.param) == ("too_many_addresses", f"messages.0.parts.{MAX_ADDRESSES}")
+    assert (error.code, error.param) == ("too_many_addresses", f"messages.0.parts.{MAX_URLS}")
     assert web.asked == [], "it is known before any is asked"
     with pytest.raises(InvalidRequest, match="more than"):
         stand_ins(call(*(at(url) for url in urls)), fetch_all)
-    repeated = [at(urls[0])] * (2 * MAX_ADDRESSES)
-    await brought(call(*repeated, *(at(url) for url in urls[1:MAX_ADDRESSES])), fetch_all, web)
-    assert len(web.asked) == MAX_ADDRESSES
+    repeated = [at(urls[0])] * (2 * MAX_URLS)
+    await brought(call(*repeated, *(at(url) for url in urls[1:MAX_URLS])), fetch_all, web)
+    assert len(web.asked) == MAX_URLS
     by_url = await brought(call(*(at(url) for url in urls)), handing_on(by_url=True), web)
     assert len(by_url.messages[0].parts) == len(urls), "those that go by address do not count"
 
@@ -307,3 +309,39 @@ def test_stand_ins() -> None:
         Media("", Uri(youtube)),
     )
     assert urls == ("https://x/a.gif", "https://x/b", "https://x/c")
+
+
+def test_a_dry_run_refuses_what_fetching_would() -> None:
+    def check(url: str) -> None:
+        if "private" in url:
+            raise InvalidRequest("No.", code="media_refused")
+
+    asked = call(Text("x"), at("https://public.test/"), at("https://private.test/"))
+    with pytest.raises(InvalidRequest) as caught:
+        stand_ins(asked, fetch_all, check)
+    assert (caught.value.code, caught.value.param) == ("media_refused", "messages.0.parts.2")
+    assert len(stand_ins(call(at("https://public.test/")), fetch_all, check)[1]) == 1
+
+
+async def test_of_a_failure_nothing_is_held() -> None:
+    """Not even by the rings that errors and the frames they pass make."""
+    ended: list[str] = []
+
+    class Held(bytearray):
+        def __del__(self) -> None:
+            ended.append("good")
+
+    class Half(Web):
+        async def fetch(self, url: str, /) -> Fetched:
+            if url.endswith("bad"):
+                await asyncio.sleep(0)
+                raise InvalidRequest("No.")
+            return Fetched("image/png", memoryview(Held(PNG)))
+
+    gc.disable()
+    try:
+        with contextlib.suppress(InvalidRequest):
+            await brought(call(at("https://x.test/good"), at("https://x.test/bad")), fetch_all, Half({}))
+        assert ended == ["good"]
+    finally:
+        gc.enable()

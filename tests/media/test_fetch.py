@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import gzip
 import random
 import socket
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.errors import InvalidRequest
+from gemgate.errors import InvalidRequest, Unavailable
 from gemgate.media import fetch as fetch_module
 from gemgate.media.fetch import MediaFetcher
 from gemgate.net.connection import Deadlines
@@ -72,6 +73,11 @@ def at(served: Served, path: str = "/a.png") -> str:
     return f"http://{HERE}:{served.port}{path}"
 
 
+async def png(fetcher: MediaFetcher, url: str) -> bool:
+    """Whether the picture is there."""
+    return base64.b64decode((await fetcher.fetch(url)).data) == PNG
+
+
 async def refusal(fetcher: MediaFetcher, url: str, code: str) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         await fetcher.fetch(url)
@@ -91,7 +97,6 @@ async def test_what_is_there_comes_as_base64() -> None:
     async with serving(script) as served, fetching() as fetcher:
         fetched = await fetcher.fetch(at(served, "/a.png?sig=1#part"))
     assert fetched.content_type == "image/png; x=1"
-    assert fetched.head == PNG[:64]
     assert base64.b64decode(fetched.data) == PNG and fetched.data.readonly
     assert heads == [
         b"GET /a.png?sig=1 HTTP/1.1\r\n"
@@ -118,10 +123,10 @@ async def test_any_size_and_framing(size: int, framing: str) -> None:
     async with serving(saying(*pieces)) as served, fetching() as fetcher:
         fetched = await fetcher.fetch(at(served))
     assert base64.b64decode(fetched.data) == data
-    assert (fetched.head, fetched.content_type) == (data[:64], "")
+    assert fetched.content_type == ""
 
 
-async def test_the_head_is_gathered_from_small_pieces() -> None:
+async def test_small_pieces() -> None:
     async def script(peer: Peer) -> None:
         await peer.head()
         await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -132,7 +137,7 @@ async def test_the_head_is_gathered_from_small_pieces() -> None:
 
     async with serving(script) as served, fetching() as fetcher:
         fetched = await fetcher.fetch(at(served))
-    assert fetched.head == PNG[:64] and base64.b64decode(fetched.data) == PNG
+    assert base64.b64decode(fetched.data) == PNG
 
 
 async def test_connections_are_not_kept() -> None:
@@ -155,7 +160,7 @@ async def test_compression_that_was_not_asked_for_is_undone(encoding: str) -> No
         fetching() as fetcher,
     ):
         fetched = await fetcher.fetch(at(served))
-    assert base64.b64decode(fetched.data) == PNG and fetched.head == PNG[:64]
+    assert base64.b64decode(fetched.data) == PNG
 
 
 async def test_unknown_compression_is_refused() -> None:
@@ -176,7 +181,7 @@ async def test_two_at_once_do_not_mix() -> None:
 async def test_names_are_resolved_by_the_system_when_nobody_says_otherwise() -> None:
     async with serving(saying(reply(PNG))) as served, fetching(allow=["localhost"]) as fetcher:
         fetched = await fetcher.fetch(f"http://localhost:{served.port}/")
-        assert fetched.head == PNG[:64]
+        assert base64.b64decode(fetched.data) == PNG
         await refusal(fetcher, "http://localhost.invalid/", "media_unreachable")
 
 
@@ -232,7 +237,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
         fetching(allow=[f"{HERE}/32"], resolve=names) as fetcher,
     ):
         url = f"http://media.test:{served.port}/"
-        assert (await fetcher.fetch(url)).head == PNG[:64]
+        assert await png(fetcher, url)
         assert names.asked == [("media.test", served.port)]
         await refusal(fetcher, url, "media_refused")
         assert served.connections == 1
@@ -242,7 +247,7 @@ async def test_a_host_may_be_private_by_name() -> None:
     names = Names(files_internal=[HERE], other_internal=[HERE])
     async with serving(saying(reply(PNG))) as served:
         async with fetching(allow=["*.internal", f"media.test:{served.port}"], resolve=names) as fetcher:
-            assert (await fetcher.fetch(f"http://FILES.internal.:{served.port}/")).head == PNG[:64]
+            assert await png(fetcher, f"http://FILES.internal.:{served.port}/")
         async with fetching(allow=["files.internal"], resolve=names) as fetcher:
             await refusal(fetcher, f"http://other.internal:{served.port}/", "media_refused")
         async with fetching(allow=["files.internal:81"], resolve=names) as fetcher:
@@ -280,7 +285,7 @@ def moving(*to: str, status: str = "302 Found") -> list[Script]:
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 async def test_redirects_are_followed(status: str) -> None:
     async with serving(*moving("/b", "c?d", status=status)) as served, fetching() as fetcher:
-        assert (await fetcher.fetch(at(served))).head == PNG[:64]
+        assert await png(fetcher, at(served))
         assert served.connections == 3
 
 
@@ -323,7 +328,7 @@ async def test_a_redirect_to_the_same_name_is_resolved_and_checked_again() -> No
 @pytest.mark.parametrize("most", [0, 1, 5])
 async def test_so_many_redirects_and_no_more(most: int) -> None:
     async with serving(*moving(*["/x"] * most)) as served, fetching(max_redirects=most) as fetcher:
-        assert (await fetcher.fetch(at(served))).head == PNG[:64]
+        assert await png(fetcher, at(served))
     async with serving(*moving(*["/x"] * (most + 1))) as served, fetching(max_redirects=most) as fetcher:
         refused = await refusal(fetcher, at(served), "media_unreachable")
         assert f"more than {most} redirects" in refused.message
@@ -344,7 +349,7 @@ async def test_what_a_redirect_says_is_not_read() -> None:
         assert await peer.gone() == b""
 
     async with serving(endless, saying(reply(PNG))) as served, fetching() as fetcher:
-        assert (await fetcher.fetch(at(served))).head == PNG[:64]
+        assert await png(fetcher, at(served))
         await served.all_ended()
 
 
@@ -489,12 +494,12 @@ async def test_nobody_listens() -> None:
 async def test_the_next_address_is_tried_when_one_takes_no_connection() -> None:
     names = Names(media_test=["127.0.0.77", "127.0.0.78", HERE])
     async with serving(saying(reply(PNG))) as served, fetching(allow=["media.test"], resolve=names) as fetcher:
-        assert (await fetcher.fetch(f"http://media.test:{served.port}/")).head == PNG[:64]
+        assert await png(fetcher, f"http://media.test:{served.port}/")
         assert len(names.asked) == 1
 
 
 async def test_only_so_many_addresses_are_tried() -> None:
-    names = Names(media_test=[*(f"127.0.0.{70 + number}" for number in range(fetch_module.MAX_ADDRESSES)), HERE])
+    names = Names(media_test=[*(f"127.0.0.{70 + number}" for number in range(fetch_module.MAX_TRIED)), HERE])
     async with serving(saying(reply(PNG))) as served, fetching(allow=["media.test"], resolve=names) as fetcher:
         await refusal(fetcher, f"http://media.test:{served.port}/", "media_unreachable")
         assert served.connections == 0
@@ -547,7 +552,7 @@ async def test_the_certificate_must_be_the_hosts(trusted: ssl.SSLContext) -> Non
         serving(saying(reply(PNG)), tls=trusted) as served,
         fetching(allow=["*.test"], resolve=names) as fetcher,
     ):
-        assert (await fetcher.fetch(f"https://{HOST.upper()}.:{served.port}/")).head == PNG[:64]
+        assert await png(fetcher, f"https://{HOST.upper()}.:{served.port}/")
         refused = await refusal(fetcher, f"https://other.test:{served.port}/", "media_unreachable")
     assert "No safe connection to https://other.test" in refused.message
 
@@ -576,7 +581,7 @@ async def test_through_a_proxy_to_the_address_that_was_checked(trusted: ssl.SSLC
         async with serving(proxy) as standing:
             proxies = Proxies({"all": f"http://{HERE}:{standing.port}"})
             async with fetching(allow=[], resolve=names, proxies=proxies) as fetcher:
-                assert (await fetcher.fetch(f"https://{HOST}:8443/")).head == PNG[:64]
+                assert await png(fetcher, f"https://{HOST}:8443/")
                 await refusal(fetcher, "https://private.test/", "media_refused")
     assert [head.split()[1] for head in proxy.heads] == [f"{PUBLIC}:8443".encode()]
 
@@ -630,3 +635,123 @@ async def test_memory_holds_the_base64_and_little_else(known: bool) -> None:
     encoded, grown = map(int, printed.split())
     assert encoded == size // 3 * 4
     assert encoded <= grown < encoded + 8_000_000
+
+
+# How much memory all of it may take.
+
+HALF = 300_000
+"""Bytes of which two fit."""
+ROOM: dict[str, Any] = {"max_bytes": HALF, "max_total_bytes": 2 * HALF * 4 // 3 + 8}
+
+
+def sized(data: bytes, *, stated: bool) -> bytes:
+    return reply(data) if stated else b"HTTP/1.1 200 OK\r\n\r\n" + data
+
+
+@pytest.mark.parametrize("stated", [True, False])
+async def test_a_third_waits_until_one_of_two_is_let_go(stated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_module, "SMALL_BYTES", 1000)
+    data = random.Random(1).randbytes(HALF)
+    async with serving(saying(sized(data, stated=stated))) as served, fetching(**ROOM) as fetcher:
+        held = [await fetcher.fetch(at(served)) for _ in range(2)]
+        third = asyncio.create_task(fetcher.fetch(at(served)))
+        done, _ = await asyncio.wait([third], timeout=0.1)
+        assert not done and served.connections == 3
+        held.pop()
+        assert base64.b64decode((await third).data) == data
+
+
+async def test_what_is_small_of_unstated_size_takes_little() -> None:
+    """Twice as many as there is room for, were they as large as they may be."""
+    room: dict[str, Any] = {"max_bytes": 10_000_000, "max_total_bytes": 14_000_000}
+    async with serving(saying(sized(PNG, stated=False))) as served, fetching(**room) as fetcher:
+        fetched = [await fetcher.fetch(at(served)) for _ in range(8)]
+    assert all(base64.b64decode(one.data) == PNG for one in fetched)
+
+
+async def test_who_finds_no_room_for_long_is_told_to_come_back() -> None:
+    data = bytes(HALF)
+    async with serving(saying(reply(data))) as served, fetching(**ROOM, total_seconds=0.1) as fetcher:
+        held = [await fetcher.fetch(at(served)) for _ in range(2)]
+        with pytest.raises(Unavailable) as caught:
+            await fetcher.fetch(at(served))
+        assert caught.value.retry_after_seconds and "Try again" in caught.value.message
+        held.clear()
+        assert len((await fetcher.fetch(at(served))).data) == HALF * 4 // 3
+
+
+@pytest.mark.parametrize("script", [saying(reply(bytes(HALF + 1))), saying(reply(bytes(HALF))[:-1]), saying(b"x")])
+async def test_what_fails_gives_its_room_back_at_once(script: Script) -> None:
+    """Without waiting for the collector of garbage."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        good = saying(reply(bytes(HALF)))
+        async with serving(script, script, script, good) as served, fetching(**ROOM) as fetcher:
+            failures: list[BaseException] = []
+            for _ in range(3):
+                with pytest.raises(InvalidRequest) as caught:
+                    await fetcher.fetch(at(served))
+                failures.append(caught.value)
+            both = await asyncio.gather(*(fetcher.fetch(at(served)) for _ in range(2)))
+            assert len(both) == 2
+    finally:
+        if collects:
+            gc.enable()
+
+
+async def test_only_so_many_are_fetched_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_module, "AT_ONCE", 2)
+    gate = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await gate.wait()
+        await peer.send(reply(PNG))
+
+    async with serving(script) as served, fetching() as fetcher:
+        fetches = [asyncio.create_task(fetcher.fetch(at(served))) for _ in range(5)]
+        done, _ = await asyncio.wait(fetches, timeout=0.1)
+        assert not done and served.connections == 2
+        gate.set()
+        assert len(await asyncio.gather(*fetches)) == 5
+
+
+# What is refused by its looks alone.
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x.test/",
+        "x",
+        "http://user:secret@x.test/",
+        "http://127.0.0.2/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest",
+        "http://8.8.8.8:22/",
+        "http://x.test:25/",
+        "http://2130706433/",
+    ],
+)
+async def test_looks_are_checked_without_asking_anybody(url: str) -> None:
+    names = Names()
+    async with fetching(resolve=names) as fetcher:
+        with pytest.raises(InvalidRequest) as caught:
+            fetcher.check(url)
+        fetched = await refusal(fetcher, url, "media_refused")
+    assert (caught.value.code, caught.value.message) == ("media_refused", fetched.message) and names.asked == []
+
+
+@pytest.mark.parametrize("url", ["https://x.test/a", "http://8.8.8.8/", "http://127.0.0.1:25/", "http://x.test:8080/"])
+async def test_what_may_be_fetched_passes_the_check(url: str) -> None:
+    names = Names()
+    async with fetching(resolve=names) as fetcher:
+        fetcher.check(url)
+    assert names.asked == []
+
+
+async def test_a_redirect_is_checked_as_well() -> None:
+    location = "http://8.8.8.8:22/"
+    async with serving(saying(reply(b"", f"Location: {location}\r\n", "302 Found"))) as served, fetching() as fetcher:
+        assert "port 22" in (await refusal(fetcher, at(served), "media_refused")).message

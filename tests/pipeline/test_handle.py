@@ -1,6 +1,9 @@
 """A translated request from its parsing to the last byte, with an upstream that does as it is told."""
 
 import asyncio
+import gc
+from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -10,11 +13,15 @@ from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest, RateLimit
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Event, Failure, Finish, ResponseStart, Usage
-from gemgate.hub.parts import Inline, Media, Text, ToolCall
+from gemgate.hub.parts import Inline, Media, Opaque, Part, Signature, Text, ToolCall, Vendor
 from gemgate.keys.pool import Lease
+from gemgate.media.fetch import MediaFetcher
 from gemgate.pipeline.exchange import Exchange
+from gemgate.pipeline.recall.recall import Recall
 from gemgate.upstreams.refusal import UpstreamRefusal
+from tests.net.server import Peer, serving
 from tests.pipeline.client import Client
+from tests.pipeline.recall.recalling import opened
 from tests.pipeline.told import (
     Fake,
     House,
@@ -205,6 +212,59 @@ async def test_a_signature_and_a_parameter_are_left_out_each_once(signature_firs
     assert client.headers[b"x-gemgate-dropped"] == b"seed"
 
 
+@pytest.mark.parametrize("taught", [{"signature": True}, {"unsupported": "sampling.seed"}, {"unsupported": "output"}])
+async def test_what_is_not_there_cannot_be_left_out(taught: dict[str, Any]) -> None:
+    """The same request is not sent again."""
+    fake = Fake(refused("client", **taught), answered("never"))
+    _, exchange, error = await served(fake, temperature=0.5)
+    assert isinstance(error, UpstreamError) and exchange.attempts == 1
+
+
+async def test_another_key_is_tried_where_leaving_out_changes_nothing() -> None:
+    fake = Fake(refused("quota", unsupported="sampling.seed"), answered("hello"))
+    _, exchange, error = await served(fake)
+    assert error is None and exchange.attempts == 2 == len(set(fake.keys))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_was_put_back_and_refused_is_forgotten(stream: bool) -> None:
+    house = House(Fake(refused("client", signature=True), broken(), answered("hello")), memory=Memory())
+    assert await house.serve(messages=CALLED, stream=stream) is None
+    assert house.memory is not None and house.memory.forgotten == [[b"a name"]]
+    house = House(Fake(refused("quota"), answered("hello")), memory=Memory())
+    assert await house.serve(messages=CALLED, stream=stream) is None
+    assert house.memory is not None and house.memory.forgotten == []
+
+
+async def test_a_conversation_with_a_refused_signature_recovers(tmp_path: Path) -> None:
+    """A step of a tool that the upstream ran and one of the client's, from a model whose signatures it then refuses."""
+    trace = Opaque(Vendor("gemini", '{"toolCall":{"id":"t"},"thoughtSignature":"dA=="}'))
+    step = [trace, ToolCall("1", "f", "{}", Signature("gemini", "YQ=="))]
+    asked: list[Generate] = []
+
+    def opaque(call: Generate) -> list[Part]:
+        return [part for message in call.messages for part in message.parts if isinstance(part, Opaque)]
+
+    async with opened(tmp_path / "store.sqlite3", time) as store:
+        recall = Recall(store, time)
+        for turn, outcomes in enumerate(
+            [
+                [[said(*step), ended(reason="tool_calls")]],
+                [refused("client", signature=True), answered("once")],
+                [answered("twice")],
+            ]
+        ):
+            unsigned = [CALLED[0], {**CALLED[1], "tool_calls": [CALLED[1]["tool_calls"][0] | {"extra_content": {}}]}]
+            more = [*unsigned, CALLED[2], {"role": "assistant", "content": "once"}, CALLED[0]]
+            house = House(Fake(*outcomes), recall=recall)
+            messages = more[: (1, 3, 5)[turn]]
+            tools = [{"type": "function", "function": {"name": "f"}}, {"google_search": {}}]
+            assert await house.serve(model="gemini-3-flash", messages=messages, tools=tools) is None
+            asked += house.fake.calls
+    assert [len(opaque(call)) for call in asked] == [0, 1, 0, 0]
+    assert [signed(call) for call in asked] == [[], [True], [False], [False]]
+
+
 async def test_a_second_parameter_is_an_error() -> None:
     fake = Fake(refused("client", unsupported="sampling.seed"), refused("client", unsupported="sampling.stop"))
     _, exchange, error = await served(fake, seed=5, stop="x")
@@ -225,7 +285,7 @@ async def test_media_and_memory_are_brought_in_once() -> None:
     """However often it is asked: a bad key, a signature, an answer that breaks off."""
     fake = Fake(refused("key"), refused("client", signature=True), broken("hmm"), answered("hello"))
     house = House(fake, web=Web(), memory=Memory())
-    assert await house.serve(messages=[{"role": "user", "content": AN_IMAGE}]) is None
+    assert await house.serve(messages=[{"role": "user", "content": AN_IMAGE}, *CALLED]) is None
     assert house.told() == "hello" and len(fake.asked) == 4
     assert house.web is not None and house.web.asked == ["https://x.test/a.png"]
     assert house.memory is not None and len(house.memory.filled_with) == 1
@@ -251,10 +311,42 @@ async def test_a_reply_is_remembered_before_the_client_has_its_end() -> None:
     assert await serving is None
 
 
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        lambda: answered("hello"),
+        lambda: [said(Text("a")), [Failure(Unavailable("No."))]],
+        lambda: refused("client"),
+        lambda: InvalidRequest("No.", param="sampling.seed"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_media_are_let_go_with_their_request(stream: bool, outcome: Any) -> None:
+    """There is room for one, and nobody collects garbage."""
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(1000)
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(picture)
+
+    fetcher = MediaFetcher(allow=["127.0.0.1"], max_bytes=1200, max_total_bytes=1600, total_seconds=1)
+    gc.disable()
+    try:
+        async with serving(script) as served:
+            part = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{served.port}/a.png"}}
+            for _ in range(3):
+                fake = Fake(outcome())
+                await House(fake, fetcher=fetcher).serve(messages=[{"role": "user", "content": [part]}], stream=stream)
+                assert len(fake.asked) == 1, "it was fetched"
+                fake.asked.clear()
+    finally:
+        gc.enable()
+        await fetcher.aclose()
+
+
 async def test_the_fault_of_an_address_is_named_in_the_requests_words() -> None:
     house = House(Fake(), web=Web(error=InvalidRequest("Nothing there.")))
     error = await house.serve(messages=[{"role": "system", "content": "s"}, {"role": "user", "content": AN_IMAGE}])
-    assert isinstance(error, InvalidRequest) and error.param == "messages.1.content"
+    assert isinstance(error, InvalidRequest) and error.param == "messages.1.content.1"
     assert house.exchange.attempts == 0
 
 
@@ -279,7 +371,7 @@ async def test_a_fault_after_a_sign_of_life_is_named_in_the_requests_words(strea
     gate.set()
     assert await serving is None
     told = house.chunks[-1] if stream else house.document
-    assert told["error"]["param"] == "messages.1.content"
+    assert told["error"]["param"] == "messages.1.content.1"
 
 
 async def test_the_key_that_owns_what_is_referred_to_is_not_left() -> None:
@@ -288,7 +380,7 @@ async def test_the_key_that_owns_what_is_referred_to_is_not_left() -> None:
     )
     house = House(fake)
     owner = house.own_by_one_key()
-    assert await house.serve() is None
+    assert await house.serve(messages=CALLED) is None
     assert fake.keys == [owner] * 4 and house.told() == "hello"
     assert set(house.looked_up) == {("me", "files/a")}
 

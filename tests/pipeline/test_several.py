@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gemgate.errors import GemgateError, RateLimited, Unavailable, UpstreamError
+from gemgate.errors import BrokenAnswer, GemgateError, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.call import Generate, Sampling
 from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Event, Failure, Finish, ResponseStart, Usage
 from gemgate.hub.fold import fold
-from gemgate.hub.parts import Text
+from gemgate.hub.parts import Code, Part, Text, ToolCall
 from gemgate.pipeline.attempt import begin
 from gemgate.pipeline.several import WAITING_BATCHES, Several, all_begun, singles
 from gemgate.upstreams.refusal import UpstreamRefusal
@@ -232,18 +232,80 @@ async def test_leaving_stops_all(stream: bool) -> None:
     assert asyncio.all_tasks() - before == set(), "something goes on"
 
 
-async def test_what_others_have_said_is_not_said_again() -> None:
-    """One choice breaks off with nothing said: the others have been told, so the stream ends with an error."""
-    fake = Fake(answered("a"), broken("hmm"), answered("c"), *[answered("again")] * 3)
-    house = House(fake)
-    assert await house.serve(n=3) is None
-    assert len(fake.asked) == 3 and house.told(choice=0) == "a"
-    assert house.chunks[-1]["error"]["code"] == "broken_answer"
+# ── one that breaks off with nothing said ──
 
 
-async def test_a_whole_answer_is_asked_for_anew_with_all_its_choices() -> None:
-    fake = Fake(answered("a", 1), broken(tokens=1), answered("x", 1), answered("y", 1))
+def contents(house: House, *, stream: bool, count: int = 3) -> list[str]:
+    if stream:
+        return [house.told(choice=index) for index in range(count)]
+    return [one["message"]["content"] for one in house.document["choices"]]
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_it_alone_is_asked_for_once_more(stream: bool, one_batch: bool) -> None:
+    bad = broken("hmm", tokens=5)
+    fake = Fake(answered("a", 1), [bad[0] + bad[1]] if one_batch else bad, answered("c", 1), answered("B", 1))
     house = House(fake)
-    assert await house.serve(n=2, stream=False) is None
-    assert [one["message"]["content"] for one in house.document["choices"]] == ["x", "y"]
-    assert house.document["usage"]["total_tokens"] == 4
+    assert await house.serve(n=3, seed=1, stream=stream, stream_options={"include_usage": True}) is None
+    assert contents(house, stream=stream) == ["a", "B", "c"]
+    assert [call.sampling.seed for call in fake.calls] == [1, 2, 3, 2]
+    told = house.chunks[-1] if stream else house.document
+    assert told["usage"]["total_tokens"] == 8 and house.exchange.attempts == 4
+    if stream:
+        assert sorted(house.finishes) == [(index, "stop") for index in range(3)]
+        assert house.client.body.count(b'"role":"assistant"') == 3
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_the_beginning_of_a_reply_is_told_once(first: bool) -> None:
+    bad, good = broken("hmm"), answered("good")
+    house = House(Fake(*((bad, good) if first else (good, bad)), answered("again")))
+    assert await house.serve(n=2) is None
+    assert len({chunk["id"] for chunk in house.chunks}) == 1 and len(house.finishes) == 2
+
+
+@pytest.mark.parametrize("again", [broken("hm hm"), UpstreamError("gone")])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_if_that_is_in_vain_the_others_stay(stream: bool, again: Any) -> None:
+    house = House(Fake(answered("a"), broken("hmm"), answered("c"), again))
+    assert await house.serve(n=3, stream=stream) is None
+    assert contents(house, stream=stream) == ["a", "", "c"] and len(house.fake.asked) == 4
+    if stream:
+        assert sorted(house.finishes) == [(0, "stop"), (1, "content_filter"), (2, "stop")]
+        assert "MALFORMED" in house.told("refusal", 1) and house.client.body.endswith(b"[DONE]\n\n")
+    else:
+        choice = house.document["choices"][1]
+        assert choice["finish_reason"] == "content_filter" and "MALFORMED" in choice["message"]["refusal"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_if_all_of_them_break_off_twice_that_is_an_error(stream: bool) -> None:
+    house = House(Fake(*[broken("hmm")] * 4, answered("never")))
+    error = await house.serve(n=2, stream=stream)
+    assert len(house.fake.asked) == 4
+    if stream:
+        assert error is None and house.chunks[-1]["error"]["code"] == "broken_answer" and house.finishes == []
+    else:
+        assert isinstance(error, BrokenAnswer)
+
+
+@pytest.mark.parametrize("part", [Text("half"), ToolCall("1", "f", "{}"), Code("1", "py", "1")])
+async def test_what_has_said_something_is_not_asked_for_again(part: Part) -> None:
+    house = House(Fake(answered("a"), [said(part), ended(3, "malformed")], answered("never")))
+    assert await house.serve(n=2) is None
+    assert len(house.fake.asked) == 2 and len(house.finishes) == 2
+
+
+async def test_a_failure_of_the_second_in_the_middle_is_the_end_of_all() -> None:
+    house = House(Fake(answered("a"), broken(), [said(Text("b")), [OVERLOADED]]))
+    assert await house.serve(n=2) is None
+    assert house.chunks[-1]["error"]["message"] == "Overloaded." and house.told(choice=1) == "b"
+
+
+async def test_what_one_choice_learns_the_others_know() -> None:
+    """Here the others are asked when the first has learnt."""
+    fake = Fake(refused("client", unsupported="sampling.seed"), *[answered("a")] * 3)
+    house = House(fake)
+    assert await house.serve(n=3, seed=1) is None
+    assert [call.sampling.seed for call in fake.calls] == [1, None, None, None]

@@ -19,8 +19,11 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.events import BlockEnd, BlockStart, Event, Finish, ResponseStart, Usage
 from gemgate.hub.parts import Media, Part, Text, Thought
 from gemgate.keys.pool import KeyPool, Lease
+from gemgate.media.fetch import MediaFetcher
+from gemgate.pipeline.contracts import Clock, Filled
 from gemgate.pipeline.exchange import Exchange
-from gemgate.pipeline.handle import Clock, Handler
+from gemgate.pipeline.handle import Handler
+from gemgate.pipeline.recall.recall import Recall
 from gemgate.protocols.openai_chat.errors import render
 from gemgate.protocols.openai_chat.inbound import inbound
 from gemgate.upstreams.base import Outgoing
@@ -90,7 +93,7 @@ class Fake:
         return Prepared(call, self.dropped, self.references)
 
     def outgoing(self, prepared: Prepared) -> Outgoing:
-        return Outgoing(method="POST", url="fake:", body=(repr(prepared.call.sampling).encode(),))
+        return Outgoing(method="POST", url="fake:", body=(repr(prepared.call).encode(),))
 
     async def generate(self, prepared: Prepared, target: Target, lease: Lease | None) -> Reply:
         self.asked.append((prepared, target, lease))
@@ -146,10 +149,14 @@ class Memory:
     def __init__(self) -> None:
         self.filled_with: list[tuple[str, str, bool]] = []
         self.watches: list[Seen] = []
+        self.forgotten: list[list[bytes]] = []
 
-    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Generate:
+    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Filled:
         self.filled_with.append((caller_id, family, everything))
-        return replace(call, system=(*call.system, Text("remembered")))
+        return Filled(replace(call, system=(*call.system, Text("remembered"))), (b"a name",))
+
+    def forget(self, names: Sequence[bytes]) -> None:
+        self.forgotten.append([*names])
 
     def watch(self, call: Generate, caller_id: str, family: str) -> Seen:
         self.watches.append(Seen())
@@ -185,6 +192,10 @@ class House:
     keys: int | None = 3
     web: Web | None = None
     memory: Memory | None = None
+    fetcher: MediaFetcher | None = None
+    """A real one."""
+    recall: Recall | None = None
+    """A real memory."""
     keepalive_seconds: float = 60.0
     whole_keepalive: bool = False
     owner: str = ""
@@ -217,8 +228,8 @@ class House:
             self.pool,
             CATALOG,
             Clock(lambda: 0.0, lambda: TODAY, lambda: "id"),
-            fetcher=self.web,
-            memory=self.memory,
+            fetcher=self.web or self.fetcher,
+            memory=self.memory or self.recall,
             key_of=self.key_of,
             max_attempts=4,
             keepalive_seconds=self.keepalive_seconds,

@@ -11,6 +11,7 @@ from gemgate.config import load
 from gemgate.errors import GemgateError, InvalidRequest, Unsupported
 from gemgate.hub.codec import Dropped
 from gemgate.pipeline.preview import Preview
+from gemgate.server.routes import OPENAI_BASES
 from gemgate.surfaces.gemini_resources import ResourcePath
 from gemgate.surfaces.translate import TranslateSurface
 from gemgate.upstreams.base import Outgoing
@@ -81,7 +82,12 @@ def test_everything_is_shown() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [{}, {"path": "/v1/chat/completions"}, {"path": "/gemini/v1/chat/completions?x=1"}, {"format": "openai_chat"}],
+    [
+        {},
+        {"format": "openai_chat"},
+        {"path": "/v1/chat/completions?x=1"},
+        *({"path": f"{base}/chat/completions"} for base in OPENAI_BASES),
+    ],
 )
 def test_a_chat_completion(request_: dict[str, Any]) -> None:
     shown = Shown()
@@ -115,6 +121,8 @@ def test_the_query_is_kept_without_keys(query: str, kept: str) -> None:
     [
         ({"path": "/v1/embeddings"}, "path"),
         ({"path": "/v1beta/models"}, "path"),
+        ({"path": "/dance/chat/completions"}, "path"),
+        ({"path": "/chat/completions"}, "path"),
         ({"path": "/v1beta/models/a/b:generateContent"}, "path"),
         ({"format": "gemini"}, "path"),
         ({"format": "gemini", "path": "/v1/chat/completions"}, "path"),
@@ -141,6 +149,14 @@ async def test_it_is_the_answer_to_a_request() -> None:
     await Shown().surface.show(client.exchange(), b'{"body": {}}')
     assert client.sent[0]["status"] == 200 and client.headers[b"content-type"] == b"application/json"
     assert json.loads(client.body)["object"] == "gemgate.translation"
+
+
+async def test_strict_mode_refuses_what_would_be_dropped() -> None:
+    exchange = Client().exchange()
+    exchange.strict = True
+    with pytest.raises(InvalidRequest) as caught:
+        await Shown().surface.show(exchange, b'{"body": {}}')
+    assert (caught.value.code, caught.value.param) == ("would_be_dropped", "n")
 
 
 # ── with the real parts ──
@@ -179,3 +195,12 @@ def test_a_fault_of_the_body_is_that_of_answering_it(tmp_path: Path) -> None:
     with pytest.raises(GemgateError) as caught:
         translated(tmp_path, {"GEMINI_API_KEYS": "A"}, body={"model": "m", "messages": []})
     assert isinstance(caught.value, InvalidRequest) and caught.value.param == "messages"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/a.png", "https://me:pw@x.test/a.png", "https://x.test:22/a.png"])
+def test_an_address_that_would_not_be_fetched(tmp_path: Path, url: str) -> None:
+    content = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": url}}]
+    body = {"model": "gemini-2.0-flash", "messages": [{"role": "user", "content": content}]}
+    with pytest.raises(InvalidRequest) as caught:
+        translated(tmp_path, {"GEMINI_API_KEYS": "A"}, body=body)
+    assert caught.value.code == "media_refused" and (caught.value.param or "").startswith("messages.0.content")

@@ -25,7 +25,8 @@ def translate(environment: Mapping[str, str], flags: Mapping[str, object], path:
         print(f"gemgate: {file} is not JSON: {error}", file=sys.stderr)
         return 1
     try:
-        shown = translator(settings).translated(json.encode({"path": path, "body": Raw(body)}))
+        asked = json.encode({"path": path, "body": Raw(body)})
+        shown = translator(settings).translated(asked, strict=settings.server.strict)
     except GemgateError as error:
         field = getattr(error, "param", None)
         print(f"gemgate: {error.message}" + (f" ({field})" if field else ""), file=sys.stderr)

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Protocol, assert_never
 
 from msgspec import Struct
@@ -27,7 +28,7 @@ from gemgate.protocols.shared.file_names import by_name
 from gemgate.protocols.shared.media_types import assumed, decided, is_text, normal, specific
 
 AT_ONCE = 8
-MAX_ADDRESSES = 64
+MAX_URLS = 64
 MAX_BASE64_BYTES = 140 * 1024 * 1024
 """Of all that is fetched for one request, as often as it is used there."""
 
@@ -85,12 +86,21 @@ async def brought(call: Generate, by_address: ByAddress, fetcher: Fetcher) -> Ge
     return _changed(handed_on, lambda media, path: _inlined(media, found[_url(media)], path))
 
 
-def stand_ins(call: Generate, by_address: ByAddress) -> tuple[Generate, tuple[str, ...]]:
-    """Do the same without fetching: empty data of the likely type, and the URLs that would be fetched, each once."""
+def stand_ins(
+    call: Generate, by_address: ByAddress, check: Callable[[str], object] | None = None
+) -> tuple[Generate, tuple[str, ...]]:
+    """Do the same without fetching: empty data of the likely type, and the URLs that would be fetched, each once.
+
+    Raises what `check` does for a URL, with the path of the part at fault.
+    """
     handed_on = _changed(call, lambda media, _: by_address(media) or media)
     uses = _uses(handed_on)
     if not uses:
         return handed_on, ()
+    for url, use in uses.items():
+        if check is not None:
+            with _blaming(use):
+                check(url)
     return _changed(handed_on, lambda media, _: _stand_in(media)), tuple(uses)
 
 
@@ -104,9 +114,9 @@ def _uses(call: Generate) -> dict[str, _Use]:
 
     def use(media: Media, path: str) -> Media:
         uses.setdefault(_url(media), _Use(path)).times += 1
-        if len(uses) > MAX_ADDRESSES:
+        if len(uses) > MAX_URLS:
             raise InvalidRequest(
-                f"The request has media at more than {MAX_ADDRESSES} addresses. Send fewer, or send them as data.",
+                f"The request has media at more than {MAX_URLS} addresses. Send fewer, or send them as data.",
                 param=path,
                 code="too_many_addresses",
             )
@@ -123,11 +133,8 @@ async def _fetched(uses: dict[str, _Use], fetcher: Fetcher) -> dict[str, Fetched
 
     async def fetch(url: str, use: _Use) -> None:
         await gate.acquire()
-        try:
+        with _blaming(use):
             found[url] = await fetcher.fetch(url)
-        except InvalidRequest as error:
-            error.param = error.param or use.path
-            raise
         if sum(len(one.data) * uses[where].times for where, one in found.items()) > MAX_BASE64_BYTES:
             raise TooLarge(
                 f"The media at the request's addresses come to more than {MAX_BASE64_BYTES // 1024**2} MB in base64. "
@@ -143,10 +150,24 @@ async def _fetched(uses: dict[str, _Use], fetcher: Fetcher) -> dict[str, Fetched
                 group.create_task(fetch(url, use))
     except ExceptionGroup as all_failed:
         failed = all_failed.exceptions[0]
-    # Outside of the handler, so that the error keeps its own cause and context.
-    if failed is not None:
-        raise failed
-    return found
+    if failed is None:
+        return found
+    # An error in a frame that it passes through keeps alive all that this frame holds, until the collector comes by.
+    found.clear()
+    try:
+        raise failed  # outside of the handler, so that it keeps its own cause and context
+    finally:
+        del failed
+
+
+@contextmanager
+def _blaming(use: _Use) -> Generator[None]:
+    """Name the part at fault."""
+    try:
+        yield
+    except InvalidRequest as error:
+        error.param = error.param or use.path
+        raise
 
 
 def _inlined(media: Media, fetched: Fetched, path: str) -> Media:

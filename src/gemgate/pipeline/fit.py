@@ -49,11 +49,10 @@ def client_path(path: str, paths: dict[str, str]) -> str:
     return path
 
 
-def in_client_terms(error: InvalidRequest, paths: dict[str, str]) -> InvalidRequest:
+def in_client_terms(error: InvalidRequest, paths: dict[str, str]) -> None:
     """Name the field at fault as the client's request does."""
     if error.param:
         error.param = client_path(error.param, paths)
-    return error
 
 
 def refuse_drops(dropped: list[Dropped]) -> None:

@@ -4,15 +4,12 @@ Headers are held until the first event, or until the client needs a sign of life
 status, after it the stream itself carries the error. Only events close the door to another attempt.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import date
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from traceback import clear_frames
+from typing import Any
 
-from msgspec import Struct
-
-from gemgate.callers.auth import Caller
 from gemgate.catalog.catalog import Catalog, Target
 from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest
 from gemgate.hub.call import CountTokens, Generate
@@ -20,56 +17,18 @@ from gemgate.hub.codec import Identity, Parsed, Writer
 from gemgate.hub.events import Event, Finish, ResponseStart
 from gemgate.keys.pool import KeyPool, Lease
 from gemgate.media.bring import Fetcher, brought
-from gemgate.pipeline.attempt import Attempts, begin, shown
+from gemgate.pipeline.asking import Asking
+from gemgate.pipeline.attempt import begin
+from gemgate.pipeline.contracts import Answer, Clock, KeyOf, Memory
 from gemgate.pipeline.exchange import Exchange
-from gemgate.pipeline.fit import fitted, in_client_terms, in_client_words, refuse_drops
+from gemgate.pipeline.fit import in_client_terms
 from gemgate.pipeline.heartbeat import Heartbeat
-from gemgate.pipeline.lessen import lessened
+from gemgate.pipeline.insistent import Insistent
 from gemgate.pipeline.send import STREAM_HEADERS, remember_usage, send_batch, send_blank
-from gemgate.pipeline.several import Answer, all_begun, singles
+from gemgate.pipeline.several import all_begun, singles
 from gemgate.pipeline.single_call import SingleCall
-from gemgate.pipeline.unsigned import unsigned
 from gemgate.pipeline.work import Work
 from gemgate.upstreams.base import Prepared, Upstream
-from gemgate.upstreams.refusal import UpstreamRefusal
-
-T = TypeVar("T")
-
-
-class Clock(Struct, frozen=True):
-    """Where time and randomness come from: Unix seconds, today's date, and fresh ids of `[A-Za-z0-9]`."""
-
-    seconds: Callable[[], float]
-    today: Callable[[], date]
-    new_id: Callable[[], str]
-
-
-class Watching(Protocol):
-    """Sees a reply go by and keeps what it has to be remembered for."""
-
-    def see(self, events: list[Event]) -> None:
-        """See the next batch."""
-        ...
-
-    def keep(self) -> None:
-        """The reply is over, or broke off."""
-        ...
-
-
-class Memory(Protocol):
-    """What clients lose of their histories, and get back."""
-
-    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Generate:
-        """Put back what is missing in a call's history."""
-        ...
-
-    def watch(self, call: Generate, caller_id: str, family: str) -> Watching:
-        """Watch the reply to a call."""
-        ...
-
-
-KeyOf = Callable[[Caller, Sequence[str]], Awaitable[Lease | None]]
-"""Finds the key that owns what a caller's request refers to; raises `NotFound` for what is somebody else's."""
 
 
 class Handler:
@@ -94,13 +53,12 @@ class Handler:
         whole_keepalive: bool = False,
     ) -> None:
         self._upstream = upstream
-        self._pool = pool
+        self._splits = pool is not None
         self._catalog = catalog
         self._clock = clock
         self._fetcher = fetcher
         self._memory = memory
-        self._key_of = key_of
-        self._max_attempts = max_attempts
+        self._asking = Asking(upstream, pool, catalog, clock.today, key_of=key_of, max_attempts=max_attempts)
         self._keepalive_seconds = keepalive_seconds
         self._whole_keepalive = whole_keepalive
 
@@ -111,10 +69,13 @@ class Handler:
         target = self._route(exchange, call.model)
         writer = parsed.write(self._identity(target))
         work = Work(self._begin, parsed, call)
-        if call.stream:
-            await self._streamed(exchange, work, target, writer)
-        else:
-            await self._whole(exchange, work, target, writer)
+        try:
+            if call.stream:
+                await self._streamed(exchange, work, target, writer)
+            else:
+                await self._whole(exchange, work, target, writer)
+        finally:
+            work.call = call  # what was fetched ends with the request, though an error may hold on to this frame
 
     async def count_tokens(self, exchange: Exchange, parsed: Parsed) -> int:
         """Count a prompt's tokens; raises a `GemgateError`."""
@@ -122,9 +83,10 @@ class Handler:
         assert isinstance(call, CountTokens)
         target = self._route(exchange, call.generate.model)
         try:
-            return await self._done(exchange, Work(self._upstream.count_tokens, parsed, call.generate), target)
+            return await self._asking.done(exchange, Work(self._upstream.count_tokens, parsed, call.generate), target)
         except InvalidRequest as error:
-            raise in_client_terms(error, parsed.paths) from error
+            in_client_terms(error, parsed.paths)
+            raise
 
     def _route(self, exchange: Exchange, model: str) -> Target:
         if not model:
@@ -142,6 +104,7 @@ class Handler:
         try:
             body = await self._written(exchange, work, target, writer)
         except GemgateError as error:
+            _let_go(error)
             if heartbeat is not None:
                 await heartbeat.stop()
             if not exchange.started:
@@ -186,10 +149,10 @@ class Handler:
                             await send_batch(exchange, writer, batch)
                     break
                 except BrokenAnswer:
-                    # Of several choices others may have been told already; they cannot be told anew.
-                    if work.call.sampling.candidates > 1 or not work.may_try_again(exchange.usage):
+                    if not work.may_try_again(exchange.usage):
                         raise
         except GemgateError as error:
+            _let_go(error)
             await heartbeat.stop()
             if not exchange.started:
                 raise
@@ -203,7 +166,12 @@ class Handler:
             call = await self._completed(exchange, work, target)
             answer = await self._answer(exchange, work, target)
         except InvalidRequest as error:
-            raise in_client_terms(error, work.parsed.paths) from error
+            in_client_terms(error, work.parsed.paths)
+            raise
+        finally:
+            if self._memory is not None and work.recalled and work.learnt.bare:
+                self._memory.forget(work.recalled)
+                work.recalled = ()
         single = None if call.parallel_calls else SingleCall()
         watch = None if self._memory is None else self._memory.watch(call, _caller_id(exchange), target.family)
         try:
@@ -235,69 +203,24 @@ class Handler:
         if work.parsed.remote and self._fetcher is not None:
             call = await brought(call, partial(self._upstream.by_address, target=target), self._fetcher)
         if self._memory is not None:
-            call = await self._memory.filled(
-                call, _caller_id(exchange), target.family, everything=target.abilities.signatures
-            )
+            everything = target.abilities.signatures
+            filled = await self._memory.filled(call, _caller_id(exchange), target.family, everything=everything)
+            call, work.recalled = filled.call, filled.names
         work.call = call
         return call
 
     async def _answer(self, exchange: Exchange, work: "Work[Answer]", target: Target) -> Answer:
         """Begin the answer, or as many as there are choices, where the model gives but one at a time."""
         call = work.call
-        if call.sampling.candidates == 1 or self._pool is None or target.abilities.candidates:
-            return await self._done(exchange, work, target)
-        works = [work.split(each) for each in singles(call)]
-        return await all_begun([partial(self._done, exchange, each, target) for each in works])
-
-    async def _done(self, exchange: Exchange, work: "Work[T]", target: Target) -> T:
-        """Prepare and ask until it is done; raises the `GemgateError` to show when nobody does it."""
-        if self._pool is None:
-            prepared = self._prepared(exchange, work, target)
-            exchange.upstream, exchange.attempts = self._upstream.name, 1
-            exchange.sent_model = self._upstream.model_name or target.model
-            return await work.ask(prepared, target, None)
-        prepared = self._prepared(exchange, work, target)
-        attempts = Attempts(
-            exchange,
-            self._upstream.name,
-            self._pool,
-            self._catalog,
-            target,
-            limit=self._max_attempts,
-            today=self._clock.today(),
-            pinned=await self._key_for(exchange, prepared),
-        )
-        while True:
-            lease = attempts.take()
-            try:
-                done = await work.ask(prepared, attempts.target, lease)
-            except UpstreamRefusal as refusal:
-                if not work.gives_in_to(refusal):
-                    try:
-                        await attempts.refused(refusal)
-                    except UpstreamRefusal as last:
-                        raise shown(last, attempts.target) from last
-                prepared = self._prepared(exchange, work, attempts.target)
-                continue
-            attempts.worked()
-            return done
-
-    async def _key_for(self, exchange: Exchange, prepared: Prepared) -> Lease | None:
-        if not prepared.references or self._key_of is None or exchange.caller is None:
-            return None
-        return await self._key_of(exchange.caller, prepared.references)
-
-    def _prepared(self, exchange: Exchange, work: "Work[Any]", target: Target) -> Prepared:
-        call, lost = work.call, ()
-        if work.without is not None:
-            call, target, lost = lessened(call, target, work.without)
-        call = fitted(call, target)
-        prepared: Prepared = self._upstream.prepare(unsigned(call) if work.bare else call, target)
-        dropped = (*lost, *prepared.dropped)
-        exchange.dropped = [*work.parsed.dropped, *in_client_words(dropped, work.parsed.paths)]
-        if exchange.strict:
-            refuse_drops(exchange.dropped)
-        return prepared
+        if call.sampling.candidates == 1:
+            return await self._asking.done(exchange, work, target)
+        splits = self._splits and not target.abilities.candidates
+        # Of several choices others may have been told already; they cannot be told anew.
+        work.insists = not splits and not call.stream
+        if not splits:
+            return await self._asking.done(exchange, work, target)
+        asked = [partial(self._asking.done, exchange, work.split(each), target) for each in singles(call)]
+        return await all_begun([partial(begin, Insistent(each)) for each in asked])
 
     async def _begin(self, prepared: Prepared, target: Target, lease: Lease | None) -> Answer:
         return await begin(await self._upstream.generate(prepared, target, lease))
@@ -305,6 +228,13 @@ class Handler:
 
 def _caller_id(exchange: Exchange) -> str:
     return exchange.caller.id if exchange.caller is not None else ""
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames that an error has passed: errors and frames often form rings, which would hold the media."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _again(events: list[Event]) -> list[Event]:

@@ -30,6 +30,8 @@ def lessened(call: Generate, target: Target, parameter: Parameter) -> tuple[Gene
             return _without_sampling(call, target, stop=())
         case "reasoning":
             return replace(call, reasoning=Reasoning()), replace(target, reasoning=None), _wished(call, target)
+        case "output" | "output.schema" if not call.output.json and call.output.schema is None:
+            return call, target, ()
         case "output":
             bare = _in_words(call, replace(call.output, json=False, schema=None))
             return bare, target, (Dropped("output", f"{WHY}; JSON is asked for in words"),)

@@ -36,16 +36,24 @@ class Preview(Struct, frozen=True):
 class DryRun:
     """Tells what would be sent for a request, and sends nothing.
 
-    `splits` is for an upstream that gives one choice a request, unless a model can give more (`several`).
+    `splits` is for an upstream that gives one choice a request, unless a model can give more (`several`). `check`
+    raises the `InvalidRequest` for an address that would not be fetched.
     """
 
     def __init__(
-        self, upstream: Upstream[Any], catalog: Catalog, today: Callable[[], date], *, splits: bool = False
+        self,
+        upstream: Upstream[Any],
+        catalog: Catalog,
+        today: Callable[[], date],
+        *,
+        splits: bool = False,
+        check: Callable[[str], object] | None = None,
     ) -> None:
         self._upstream = upstream
         self._catalog = catalog
         self._today = today
         self._splits = splits
+        self._check = check
 
     def __call__(self, parsed: Parsed) -> Preview:
         """Translate a request; raises the `InvalidRequest` that it would meet."""
@@ -58,10 +66,11 @@ class DryRun:
         if self._splits and not target.abilities.candidates:
             times, call = call.sampling.candidates, singles(call)[0]
         try:
-            call, fetched = stand_ins(call, partial(upstream.by_address, target=target))
+            call, fetched = stand_ins(call, partial(upstream.by_address, target=target), self._check)
             prepared = upstream.prepare(fitted(call, target), target)
         except InvalidRequest as error:
-            raise in_client_terms(error, parsed.paths) from error
+            in_client_terms(error, parsed.paths)
+            raise
         dropped = [*parsed.dropped, *in_client_words(prepared.dropped, parsed.paths)]
         sent = upstream.model_name or target.model
         return Preview(upstream.name, target.asked, sent, upstream.outgoing(prepared), dropped, fetched, times)

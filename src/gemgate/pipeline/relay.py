@@ -14,8 +14,8 @@ from gemgate.hub.events import Usage
 from gemgate.keys.pool import KeyPool, Lease
 from gemgate.net.connection import Body, DeadlineError, Headers, NetworkError, Response
 from gemgate.pipeline.attempt import Attempts
+from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Exchange, error_headers
-from gemgate.pipeline.handle import Clock
 from gemgate.pipeline.preview import Preview
 from gemgate.pipeline.pulse import EVENT_STREAM, Pulse
 from gemgate.pipeline.send import STREAM_HEADERS

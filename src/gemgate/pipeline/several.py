@@ -2,33 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
 
 from msgspec.structs import replace
 
 from gemgate.hub.call import Generate
 from gemgate.hub.events import Event, Failure, Finish, ResponseStart, Usage
 from gemgate.hub.usage import total
+from gemgate.pipeline.contracts import Answer
+from gemgate.pipeline.insistent import Heard
 
 WAITING_BATCHES = 8
 """How many batches may wait for a slow client before the upstreams have to."""
-
-
-class Answer(Protocol):
-    """A reply that has begun."""
-
-    @property
-    def first(self) -> list[Event]:
-        """Its first batch of events."""
-        ...
-
-    def rest(self) -> AsyncIterator[list[Event]]:
-        """Give the batches after the first."""
-        ...
-
-    async def aclose(self) -> None:
-        """Stop the upstream's work, if it is not done."""
-        ...
 
 
 def singles(call: Generate) -> list[Generate]:
@@ -54,12 +38,16 @@ async def all_begun(begin: Sequence[Callable[[], Awaitable[Answer]]]) -> "Severa
 
 
 class Several:
-    """The answers of several requests as the choices of one reply; usage is that of all of them."""
+    """The answers of several requests as the choices of one reply; usage is that of all of them.
+
+    A choice that broke off with nothing said does not spoil the others: it ends for an `other` reason.
+    """
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = answers
         self._usages: list[Usage] = []
-        self._finishes: list[Event] = []
+        self._finishes: dict[int, Finish] = {}
+        self._heard = [Heard() for _ in answers]
         self._queue: asyncio.Queue[list[Event] | BaseException | None] = asyncio.Queue(WAITING_BATCHES)
         self._tasks: list[asyncio.Task[None]] = []
         begun = [event for index, answer in enumerate(answers) for event in self._taken(index, answer.first)]
@@ -112,11 +100,12 @@ class Several:
     def _taken(self, index: int, events: list[Event]) -> list[Event]:
         """Number the events of an answer as its choice's; what concerns the whole reply is kept for its end."""
         taken: list[Event] = []
+        self._heard[index].hear(events)
         for event in events:
             if isinstance(event, Usage):
                 self._usages.append(event)
             elif isinstance(event, Finish):
-                self._finishes.append(replace(event, choice=index))
+                self._finishes[index] = replace(event, choice=index)
             elif isinstance(event, Failure):
                 taken.append(event)
             elif isinstance(event, ResponseStart):
@@ -133,4 +122,7 @@ class Several:
         return [*said, *spent, failure]
 
     def _end(self) -> list[Event]:
-        return [total(self._usages), *sorted(self._finishes, key=lambda event: getattr(event, "choice", 0))]
+        ends = [self._finishes[index] for index in sorted(self._finishes)]
+        if not all(heard.broke for heard in self._heard):
+            ends = [replace(end, reason="other") if self._heard[end.choice].broke else end for end in ends]
+        return [total(self._usages), *ends]

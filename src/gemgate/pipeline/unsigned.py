@@ -3,16 +3,29 @@
 from msgspec.structs import replace
 
 from gemgate.hub.call import Generate
+from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Message, Opaque, Part
 
-
-def unsigned(call: Generate) -> Generate:
-    """Take every signature out of the history; the codec puts the documented dummy where one is required."""
-    messages = tuple(Message(message.role, tuple(_bare(part) for part in message.parts)) for message in call.messages)
-    return replace(call, messages=messages)
+WHY = "the upstream refuses its signatures, which traces of its own tools cannot be without"
 
 
-def _bare(part: Part) -> Part:
-    if isinstance(part, Opaque) or part.signature is None:
-        return part
-    return replace(part, signature=None)
+def unsigned(call: Generate) -> tuple[Generate, tuple[Dropped, ...]]:
+    """Take every signature out of the history; the codec puts the documented dummy where one is required.
+
+    What only the upstream's format knows of the model's words may hold signatures too, and is left out; told as lost.
+    """
+    messages = tuple(Message(message.role, _bare(message)) for message in call.messages)
+    kept = sum(len(message.parts) for message in messages)
+    lost = (Dropped("messages", WHY),) if kept < sum(len(message.parts) for message in call.messages) else ()
+    return replace(call, messages=messages), lost
+
+
+def _bare(message: Message) -> tuple[Part, ...]:
+    bare: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, Opaque):
+            if message.role != "model":
+                bare.append(part)
+        else:
+            bare.append(part if part.signature is None else replace(part, signature=None))
+    return tuple(bare)

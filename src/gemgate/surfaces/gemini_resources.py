@@ -21,8 +21,8 @@ from gemgate.keys.pool import KeyPool, Lease
 from gemgate.net.connection import Body, Headers, NetworkError, Response
 from gemgate.net.sse import EventTooLarge, SseParser
 from gemgate.pipeline.attempt import Attempts
+from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import JSON, Exchange
-from gemgate.pipeline.handle import Clock
 from gemgate.pipeline.pulse import EVENT_STREAM
 from gemgate.pipeline.relay import RelayUpstream, pass_on
 from gemgate.protocols.gemini.resources import (

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 from gemgate.catalog.catalog import Catalog
 from gemgate.errors import GemgateError, ModelNotFound
 from gemgate.hub.models import ModelInfo
+from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Exchange
-from gemgate.pipeline.handle import Clock
 from gemgate.protocols.anthropic import models as anthropic
 from gemgate.protocols.gemini import models as gemini
 from gemgate.protocols.openai_chat import models as openai

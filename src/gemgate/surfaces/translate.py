@@ -12,6 +12,7 @@ from msgspec import Raw, Struct, json
 
 from gemgate.errors import InvalidRequest
 from gemgate.pipeline.exchange import Exchange
+from gemgate.pipeline.fit import refuse_drops
 from gemgate.pipeline.preview import Preview
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.surfaces.gemini_resources import ResourcePath
@@ -19,7 +20,7 @@ from gemgate.surfaces.gemini_resources import ResourcePath
 Format = Literal["openai_chat", "gemini"]
 
 NATIVE = re.compile(r"/(v1|v1beta|v1alpha)/(models/[^/]+:\w+)")
-CHAT = "/chat/completions"
+CHAT = re.compile(r"(?:/v1|/gemini/v1|/openai/v1|/v1beta/openai|/openai|/gemini)/chat/completions")
 
 
 class Request(Struct):
@@ -55,10 +56,10 @@ class TranslateSurface:
 
     async def show(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Answer one request."""
-        await exchange.answer(200, self.translated(bytes(body)))
+        await exchange.answer(200, self.translated(bytes(body), strict=exchange.strict))
 
-    def translated(self, document: bytes) -> bytes:
-        """Translate; raises `InvalidRequest`, as answering the request would."""
+    def translated(self, document: bytes, *, strict: bool = False) -> bytes:
+        """Translate; raises `InvalidRequest` as answering would, in `strict` mode for what would be dropped."""
         try:
             request = json.decode(document, type=Request)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -77,11 +78,13 @@ class TranslateSurface:
                 found = self._gemini.preview(ResourcePath("", native[1], native[2]), bytes(request.body))
             case _:
                 assert_never(form)
+        if strict:
+            refuse_drops(found.dropped)
         return _document(form, found, query)
 
 
 def _format(path: str) -> Format:
-    if path.endswith(CHAT) or not path:
+    if not path or CHAT.fullmatch(path):
         return "openai_chat"
     if NATIVE.fullmatch(path):
         return "gemini"

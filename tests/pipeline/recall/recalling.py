@@ -88,7 +88,7 @@ async def refilled(
 ) -> tuple[Part, ...]:
     """The client comes back with these parts; gives what the upstream gets to see instead."""
     messages = *(before or (ASK,)), model(parts), Message("user", (Text("go on"),))
-    filled = await recall.filled(ask(*messages), caller, family, everything=everything)
+    filled = (await recall.filled(ask(*messages), caller, family, everything=everything)).call
     *same, made, last = filled.messages
     assert (*same, last) == (*messages[:-2], messages[-1]) and made.role == "model"
     return made.parts

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from time import process_time
 
 import pytest
 from msgspec import msgpack
@@ -67,6 +68,16 @@ class Counting:
         self.store.remember(rows, expires_at)
 
 
+class Forgetful:
+    """A store that knows nothing."""
+
+    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        return {}
+
+    def remember(self, rows: Mapping[bytes, bytes], expires_at: float) -> None:
+        pass
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -118,7 +129,7 @@ async def test_a_conversation_with_tool_steps_and_images_across_a_restart(path: 
         signed(Recall(store, clock), edited, *history)
     history += (model(stripped(edited)), Message("user", (Text("thanks"),)))
     async with opened(path, clock) as store:
-        filled = await Recall(store, clock).filled(ask(*history), ME, FAMILY, everything=True)
+        filled = (await Recall(store, clock).filled(ask(*history), ME, FAMILY, everything=True)).call
     said = [message.parts for message in filled.messages if message.role == "model"]
     assert said == [expected(step) for step in (*steps, edited)]
     assert [m for m in filled.messages if m.role == "user"] == [m for m in history if m.role == "user"]
@@ -182,14 +193,14 @@ async def test_traces_of_served_tools_come_back_beside_signed_calls(recall: Reca
     signed(recall, [*parts, Text("", sig("dDI="))])
     own = [Text("x", sig("b3du")), replace(CALL_1, signature=sig("b3du"))]
     call = replace(ask(ASK, model(own), results(CALL_1)), tools=(Function(name="look"), tool))
-    filled = await recall.filled(call, ME, FAMILY, everything=True)
+    filled = (await recall.filled(call, ME, FAMILY, everything=True)).call
     assert filled.messages[1].parts == (own[0], parts[1], own[1], parts[3])
-    assert await recall.filled(filled, ME, FAMILY, everything=False) is filled
+    assert (await recall.filled(filled, ME, FAMILY, everything=False)).call is filled
     plain = replace(call, tools=(Function(name="look"),))
     parts = [*parts[1:], Text("", sig("dDI="))]
-    assert await recall.filled(plain, ME, FAMILY, everything=False) is plain
+    assert (await recall.filled(plain, ME, FAMILY, everything=False)).call is plain
     unsigned = replace(plain, messages=(ASK, model([bare(CALL_1)]), results(CALL_1)))
-    assert (await recall.filled(unsigned, ME, FAMILY, everything=False)).messages[1].parts == tuple(parts)
+    assert (await recall.filled(unsigned, ME, FAMILY, everything=False)).call.messages[1].parts == tuple(parts)
 
 
 async def test_signatures_are_never_merged(recall: Recall) -> None:
@@ -356,13 +367,13 @@ async def test_the_store_is_asked_only_for_what_this_process_does_not_know(store
     signed(recall, [Text("known", sig("dA==")), CALL_1])
     assert await refilled(recall, [Text("known"), bare(CALL_1)]) == (Text("known", sig("dA==")), CALL_1)
     plain = ask(ASK, model([Text("signed", sig("eA==")), CALL_1]), results(CALL_1))
-    assert await recall.filled(plain, ME, FAMILY, everything=True) is plain
+    assert (await recall.filled(plain, ME, FAMILY, everything=True)).call is plain
     assert counting.asked == []
     unknown = ask(ASK, model([Text("known"), ToolCall("x", "f", "{}"), ToolCall("y", "f", "{}")]))
     await recall.filled(unknown, ME, FAMILY, everything=True)
     assert counting.asked == [2]
     forgotten = ask(ASK, model([Text("unknown")]))
-    assert await recall.filled(forgotten, ME, FAMILY, everything=True) is forgotten
+    assert (await recall.filled(forgotten, ME, FAMILY, everything=True)).call is forgotten
 
 
 async def test_of_a_long_history_the_latest_is_looked_up(
@@ -375,7 +386,7 @@ async def test_of_a_long_history_the_latest_is_looked_up(
     recall = Recall(counting, clock)
     assert await refilled(recall, map(bare, calls)) == (*map(bare, calls[:2]), *calls[2:])
     history = [message for call in calls for message in (model([bare(call)]), results(call))]
-    filled = await recall.filled(ask(ASK, *history), ME, FAMILY, everything=True)
+    filled = (await recall.filled(ask(ASK, *history), ME, FAMILY, everything=True)).call
     assert [message.parts[0] for message in filled.messages[1::2]] == [*map(bare, calls[:2]), *calls[2:]]
     assert counting.asked == [3, 3]
 
@@ -391,11 +402,11 @@ async def test_a_store_in_trouble_costs_the_signatures_alone(
     call = ask(ASK, model([CALL_2, bare(CALL_1)]))
     with caplog.at_level(logging.WARNING, "gemgate"):
         for _ in range(3):
-            filled = await recall.filled(call, ME, FAMILY, everything=True)
+            filled = (await recall.filled(call, ME, FAMILY, everything=True)).call
             assert filled.messages[1].parts == (CALL_2, CALL_1)  # this process still knows it
     told = [message for message in caplog.messages if "recalled" in message]
     assert told == ["signatures cannot be recalled (no such table: signatures)"]
-    fresh = await Recall(store, clock).filled(call, ME, FAMILY, everything=True)
+    fresh = (await Recall(store, clock).filled(call, ME, FAMILY, everything=True)).call
     assert fresh is call
 
 
@@ -461,3 +472,65 @@ async def test_many_at_once(store: SqliteStore, clock: Clock) -> None:
         assert back == (call, Text("x", sig(f"t{number}")))
 
     await asyncio.gather(*(converse(number) for number in range(200)))
+
+
+# ── what was refused ──
+
+
+async def test_what_was_refused_is_put_back_no_more_in_any_process(path: Path, clock: Clock) -> None:
+    parts = (CALL_1, Text("done", sig("dA==")))
+    async with opened(path, clock) as store:
+        recall = Recall(store, clock)
+        signed(recall, parts)
+        call = ask(ASK, model(stripped(parts)))
+        filled = await recall.filled(call, ME, FAMILY, everything=True)
+        assert filled.call.messages[1].parts == parts and len(filled.names) == 2
+        recall.forget(filled.names)
+        assert (await recall.filled(call, ME, FAMILY, everything=True)).call is call
+        assert await refilled(Recall(store, clock), stripped(parts)) == tuple(stripped(parts))
+    async with opened(path, clock) as store:
+        recall = Recall(store, clock)
+        assert await refilled(recall, stripped(parts)) == tuple(stripped(parts))
+        signed(recall, parts)
+        assert await refilled(recall, stripped(parts)) == parts, "signed anew"
+
+
+async def test_only_what_was_put_back_is_named(recall: Recall) -> None:
+    signed(recall, [CALL_1, CALL_3])
+    filled = await recall.filled(ask(ASK, model([CALL_1, bare(CALL_3)])), ME, FAMILY, everything=True)
+    assert filled.names == (key(ME, b"call", b"c3"),)
+
+
+# ── long histories ──
+
+
+async def _cpu_seconds(messages: Sequence[Message], clock: Clock) -> float:
+    """The least of three."""
+    call, took = ask(*messages), []
+    for _ in range(3):
+        began = process_time()
+        await Recall(Forgetful(), clock).filled(call, ME, FAMILY, everything=True)
+        took.append(process_time() - began)
+    return min(took)
+
+
+async def test_a_long_way_back_to_the_last_words_is_gone_once(clock: Clock) -> None:
+    """Images at the end, the user's words at the beginning, and steps of tools between."""
+    step = model([replace(CALL_2, id="")]), results(CALL_2)
+    history = [ASK, *(step * 10_000), *(model([image("Y2F0")]) for _ in range(1_000))]
+    assert await _cpu_seconds(history, clock) < 0.5
+
+
+@pytest.mark.parametrize("kind", ["messages", "parts", "loose"])
+async def test_the_time_grows_with_the_history_and_no_faster(kind: str, clock: Clock) -> None:
+    def history(size: int) -> list[Message]:
+        match kind:
+            case "messages":
+                return [ASK, *([model([Text("x"), bare(CALL_1)]), results(CALL_1), ASK] * size)]
+            case "parts":
+                return [ASK, model([bare(CALL_1), image("Y2F0"), Text("x")] * size)]
+            case _:
+                return [ASK, model([*([Text("", sig("dA==")), opaque("x")] * size), Text("x")])]
+
+    short, long = await _cpu_seconds(history(2_000), clock), await _cpu_seconds(history(8_000), clock)
+    assert long < 10 * max(short, 0.005), "four times the history"

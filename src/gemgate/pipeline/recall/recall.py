@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gemgate.hub.call import Function, Generate
 from gemgate.hub.parts import Message, Opaque, Part, Text, ToolCall
+from gemgate.pipeline.contracts import Filled
 from gemgate.pipeline.recall.keys import is_speech, last_speech, words
 from gemgate.pipeline.recall.memory import RecentRows
 from gemgate.pipeline.recall.pieces import Piece, Record, pieces, restored
@@ -31,6 +32,7 @@ LATEST_TEXTS = 8
 ABSENT_SECONDS = 60.0
 """How long this process remembers that the store knows nothing of a key."""
 ABSENT = b""
+"""In the place of a record: there is none, or it has been refused."""
 MEMORY_BYTES = 32 << 20
 
 _encode = msgpack.Encoder().encode
@@ -46,30 +48,36 @@ class Recall:
         self._recent = RecentRows(MEMORY_BYTES)
         self._trouble = Trouble(seconds)
 
-    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Generate:
+    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Filled:
         """Put back what the caller's client has lost of its history: signatures, and parts that it does not know.
 
         `family` names the models that understand the signatures; without `everything` only calls are looked up.
         """
         wanted = _wanted(call, caller_id, everything=everything)
         if not wanted:
-            return call
+            return Filled(call)
         found = await self._find(list(dict.fromkeys(item.key for item in wanted)))
         parts: dict[int, list[Part]] = {}
+        names: dict[bytes, None] = {}
         for item in wanted:
             record = found.get(item.key)
             if record is None or record.family != family:
                 continue
+            names[item.key] = None
             original = call.messages[item.message].parts
             changed = parts.setdefault(item.message, list(original))
             # The pieces come last first, so the places of the others still hold.
             changed[item.piece.start : item.piece.stop] = restored(item.piece, record, original)
         if not parts:
-            return call
+            return Filled(call)
         messages = list(call.messages)
         for index, changed in parts.items():
             messages[index] = Message(messages[index].role, tuple(changed))
-        return replace(call, messages=tuple(messages))
+        return Filled(replace(call, messages=tuple(messages)), tuple(names))
+
+    def forget(self, names: Sequence[bytes]) -> None:
+        """Put these back no more, whichever process is asked; what is signed anew under the same name will be."""
+        self._keep(dict.fromkeys(names, ABSENT))
 
     def watch(self, call: Generate, caller_id: str, family: str) -> Watch:
         """Watch the reply to a call."""
@@ -91,7 +99,9 @@ class Recall:
         return dict(_records(rows))
 
     def _remember(self, records: Mapping[bytes, Record]) -> None:
-        rows = {key: _encode(record) for key, record in records.items()}
+        self._keep({key: _encode(record) for key, record in records.items()})
+
+    def _keep(self, rows: Mapping[bytes, bytes]) -> None:
         expires_at = self._seconds() + KEPT_SECONDS
         self._recent.add(rows, expires_at)
         self._store.remember(rows, expires_at)
@@ -153,12 +163,12 @@ class _Said:
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
-        self._speech: Message | None = None
+        self._place = len(messages)
         self._words: bytes | None = None
 
     def before(self, number: int) -> bytes:
-        """Tell the last words before the message of this number."""
-        speech = next((self._messages[n] for n in range(number - 1, -1, -1) if is_speech(self._messages[n])), None)
-        if self._words is None or speech is not self._speech:
-            self._speech, self._words = speech, words(speech)
+        """Tell the last words before the message of this number; to be asked for from the last to the first."""
+        if self._words is None or self._place >= number:
+            self._place = next((at for at in range(number - 1, -1, -1) if is_speech(self._messages[at])), -1)
+            self._words = words(self._messages[self._place] if self._place >= 0 else None)
         return self._words
