@@ -138,12 +138,12 @@ def test_null_means_not_given_within_messages_and_tools() -> None:
         ("top_k", [0]),
         ("stop", ["", [], [""]]),
         ("tools", [[]]),
-        ("tool_choice", ["auto", "none", "required"]),  # nothing to choose from
+        ("tool_choice", ["auto", "none"]),
         ("reasoning_effort", [""]),
         ("stream", [False]),
         ("stream_options", [{}, {"include_usage": False}]),
         ("service_tier", ["", "auto", "default"]),
-        ("response_format", [{"type": "text"}]),
+        ("response_format", [{"type": "text"}, {}, {"type": None}]),
         ("logit_bias", [{}]),
         ("logprobs", [False]),
         ("top_logprobs", [0]),
@@ -254,8 +254,19 @@ def test_what_extra_body_holds_beside_google_is_recorded() -> None:
         ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
         ({"response_format": {"type": "xml"}}, "response_format"),
-        ({"response_format": {"type": "json_schema"}}, "response_format"),
-        ({"response_format": {}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": "nope{"}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"tools": [TOOL], "tool_choice": {}}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function"}}, "tool_choice"),
+        ({"generation_config": {"top_p": "much"}}, "generation_config.top_p"),
+        ({"google": {"generation_config": {"candidateCount": 99}}}, "google.generation_config.candidate_count"),
+        (
+            {"google": {"generation_config": {"responseModalities": ["SMELL"]}}},
+            "google.generation_config.response_modalities",
+        ),
         ({"extra_body": {"google": {"thinking_config": {"thinking_budget": "x"}}}}, None),
         ({"extra_body": {"google": 5}}, "extra_body.google"),
         ({"google": 5}, "google"),
@@ -362,13 +373,37 @@ def test_calls_without_a_name_are_refused() -> None:
     assert refusal(messages=[HI, message]).param == "messages.1.tool_calls.0.function.name"
 
 
+def test_a_refusal_beside_an_answer_is_not_part_of_it() -> None:
+    message = {"role": "assistant", "content": "a", "refusal": "The answer was stopped."}
+    assert call_of(messages=[HI, message]).messages[1].parts == (Text("a"),)
+    assert call_of(messages=[HI, message | {"content": None}]).messages[1].parts == (Text("The answer was stopped."),)
+
+
+@pytest.mark.parametrize("arguments", ["null", " null ", "", None])
+def test_a_call_with_nothing(arguments: str | None) -> None:
+    message = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": arguments}}]}
+    assert call_of(messages=[HI, message]).messages[1].parts == (ToolCall("1", "f", "{}"),)
+
+
 def test_response_formats() -> None:
     assert call_of(response_format={"type": "json_object"}).output == Output(json=True)
-    schema = {"name": "x", "schema": {"type": "object"}}
+    named = Output(json=True, schema='{"type":"object","title":"x","description":"d"}')
+    for schema in ({"type": "object"}, '{"type": "object"}', {"type": "object", "title": "x"}):
+        form = {"name": "x", "description": "d", "schema": schema}
+        assert call_of(response_format={"type": "json_schema", "json_schema": form}).output == named
+        assert call_of(response_format={"type": "json_schema"} | form).output == named
+        assert call_of(response_format={"json_schema": form}).output == named
     wanted = Output(json=True, schema='{"type": "object"}')
-    assert call_of(response_format={"type": "json_schema", "json_schema": schema}).output == wanted
+    unnamed = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    assert call_of(response_format=unnamed).output == wanted
     assert call_of(response_format={"type": "json_object", "schema": {"type": "object"}}).output == wanted
     assert call_of(response_format={"type": "json_schema", "json_schema": {"name": "x"}}).output == Output(json=True)
+
+
+def test_what_a_response_format_says_that_is_not_known_is_recorded() -> None:
+    form = {"type": "json_schema", "x": 1, "json_schema": {"schema": {"type": "object"}, "strict": True, "y": [1]}}
+    dropped = [drop.path for drop in parse(response_format=form).dropped]
+    assert dropped == ["response_format.x", "response_format.json_schema.y"]
 
 
 @pytest.mark.parametrize("level", [200, 400, 1000])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(30)).decode()
 CONTENT, FIELD, LEGACY = Style(), Style(images="field"), Style(legacy_calls=True)
 
 signatures = st.none() | st.builds(Signature, st.just("gemini"), st.sampled_from(["YQ==", "Yg==", "c2ln" * 300]))
-texts = st.builds(Text, st.text(st.sampled_from("ab \n!][(é💎`"), max_size=6), signatures)
+# An image between fences of the model's own is code.
+words = st.text(st.sampled_from("ab \n!][(é💎`"), max_size=6).filter(lambda text: "```" not in text)
+texts = st.builds(Text, words, signatures)
 images = st.builds(
     lambda data, mark: Media("image/png" if data is PNG else "image/jpeg", Inline(data), signature=mark),
     st.sampled_from([PNG, JPEG]),
@@ -214,3 +217,19 @@ def test_a_result_answers_a_call_with_a_packed_id() -> None:
     (answer,) = made.messages[2].parts
     assert json.dumps({"output": "x"}, separators=(",", ":")) == getattr(answer, "response", "")
     assert (getattr(answer, "id", ""), getattr(answer, "name", "")) == ("c1", "f")
+
+
+def test_many_marks_on_many_images_are_read_in_linear_time() -> None:
+    """Each piece used to look at all marks: 8,000 of both took three seconds."""
+    image = "![a](data:image/png;base64,iVBORw0KGgo=)"
+    count, end = 8_000, 8_000 * len(image)
+    marks = [{"start": end, "end": end, "signature": "a"}] * count
+    began = time.process_time()
+    parts = assistant(content=image * count, extra_content={"gemgate": {"signatures": marks}})
+    assert time.process_time() - began < 0.6 and len(parts) == 2 * count
+
+
+def test_marks_that_overlap_repeat_nothing() -> None:
+    marks = [{"start": 0, "end": 4, "signature": "a"}, {"start": 1, "end": 2, "signature": "b"}]
+    parts = assistant(content="abcdef", extra_content={"gemgate": {"signatures": marks}})
+    assert "".join(part.text for part in parts if isinstance(part, Text)) == "abcdef"

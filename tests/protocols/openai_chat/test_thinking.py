@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.hub.call import Reasoning
+from gemgate.hub.call import Generate, Reasoning
 from tests.protocols.openai_chat.asking import Json, call_of, parse, refusal
 
 EFFORTS = {
@@ -73,10 +73,11 @@ def test_effort_and_thoughts_are_merged() -> None:
         ({"reasoning_effort": "low", "google": {"thinkingConfig": {"thinkingLevel": "low"}}}, "reasoning_effort"),
         (
             {"google": {"thinking_config": {"thinking_level": "low", "thinking_budget": 5}}},
-            "google.thinking_config",
+            "google.thinking_config.thinking_level",
         ),
         ({"google": {"thinking_config": {"thinking_level": "huge"}}}, "google.thinking_config.thinking_level"),
-        ({"extra_body": {"google": {"thinking_config": {"x": 1}}}}, "extra_body.google.thinking_config"),
+        ({"extra_body": {"google": {"thinking_config": {"x": 1}}}}, "extra_body.google.thinking_config.x"),
+        ({"thinking_config": {"thinkingBudget": 2**70}}, "thinking_config.thinking_budget"),
         ({"thinking_config": {"thinking_budget": []}}, "thinking_config.thinking_budget"),
         ({"thinking_config": 5}, "thinking_config"),
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
@@ -86,6 +87,24 @@ def test_effort_and_thoughts_are_merged() -> None:
 )
 def test_what_contradicts_itself_is_refused(fields: Json, param: str) -> None:
     assert refusal(**fields).param == param
+
+
+def test_an_unknown_setting_is_named() -> None:
+    assert "'depth'" in refusal(thinking_config={"depth": 5}).message
+
+
+def test_the_outer_settings_win() -> None:
+    inner = {"thinking_config": {"thinking_budget": 5, "include_thoughts": True}}
+    parsed = parse(google={"generation_config": inner, "thinking_config": {"thinking_budget": 9}})
+    assert isinstance(parsed.call, Generate)
+    assert parsed.call.reasoning == Reasoning(budget_tokens=9, include_thoughts=True)
+    assert parsed.paths["reasoning.budget_tokens"] == "google.thinking_config.thinking_budget"
+    place = "google.generation_config.thinking_config.include_thoughts"
+    assert parsed.paths["reasoning.include_thoughts"] == place
+
+
+def test_a_wish_of_the_models_name_is_called_so() -> None:
+    assert parse().paths["reasoning.effort"] == parse(tools=[]).paths["reasoning.effort"] == "model"
 
 
 def test_an_effort_that_says_nothing_contradicts_nothing() -> None:

@@ -1,17 +1,19 @@
 """Tools in every form that clients write them, and the choice among them."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import BuiltIn, BuiltInKind, Function, OpaqueTool, ToolChoice
+from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Generate, OpaqueTool, ToolChoice
 from gemgate.hub.parts import Vendor
 from tests.protocols.openai_chat.asking import Json, call_of, parse, refusal
 
 SCHEMA: Json = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 F: Json = {"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True}}
+HEAD: Json = {"name": "f", "description": "d", "strict": True}
 G: Json = {"type": "function", "function": {"name": "g"}}
 HUB_F = Function(name="f", description="d", parameters=json.dumps(SCHEMA), strict=True)
 HUB_G = Function(name="g")
@@ -28,6 +30,10 @@ UNKNOWN: Json = {"type": "mcp", "server_url": "https://example.com"}
         F["function"],
         {"type": "function", "function": F["function"] | {"parameters": json.dumps(SCHEMA)}},
         F | {"function": F["function"] | {"unknown": 1}},
+        HEAD | {"input_schema": SCHEMA},
+        HEAD | {"type": "custom", "input_schema": SCHEMA},
+        {"type": "function", "function": HEAD | {"parametersJsonSchema": SCHEMA}},
+        {"type": "function", "function": HEAD | {"parameters_json_schema": SCHEMA}},
     ],
 )
 def test_functions(tool: Json) -> None:
@@ -73,8 +79,8 @@ def test_a_function_of_ones_own_that_merely_searches_stays_one() -> None:
         ({"type": "web_search"}, "web_search"),
         ({"type": "web_search_preview"}, "web_search"),
         ({"type": "web_search_2025_08_26", "user_location": {}}, "web_search"),
-        ({"type": "web_search_preview_2025_03_11", "search_context_size": "low"}, "web_search"),
-        ({"type": "web_search_20250305", "name": "web_search", "max_uses": 3}, "web_search"),
+        ({"type": "web_search_preview_2025_03_11", "search_context_size": "medium"}, "web_search"),
+        ({"type": "web_search_20250305", "name": "web_search"}, "web_search"),
         ({"type": "googleSearch"}, "web_search"),
         ({"type": "code_interpreter", "container": {"type": "auto"}}, "code_execution"),
         ({"type": "code_execution"}, "code_execution"),
@@ -100,8 +106,83 @@ def test_their_settings_and_what_only_gemini_knows() -> None:
     assert call_of(tools=[{"googleMaps": {"enableWidget": True}}]).tools == (
         BuiltIn("maps", Vendor("gemini", '{"enableWidget": true}')),
     )
-    for own in ({"fileSearch": {"names": ["x"]}}, {"functionDeclarations": [{"name": "f"}], "googleSearch": {}}):
-        assert call_of(tools=[own]).tools == (OpaqueTool(Vendor("gemini", json.dumps(own))),)
+    (own,) = call_of(tools=[{"fileSearch": {"names": ["x"]}}]).tools
+    assert isinstance(own, OpaqueTool) and json.loads(own.vendor.raw) == {"fileSearch": {"names": ["x"]}}
+
+
+@pytest.mark.parametrize("key", ["functionDeclarations", "function_declarations"])
+def test_gemini_s_own_declarations_are_functions(key: str) -> None:
+    """So that they are cleaned, named, fitted to the model and found by a choice like any other."""
+    upper = {"type": "OBJECT", "properties": {"a": {"type": "INTEGER", "min_items": 1}, "type": {"type": "STRING"}}}
+    lower = {"type": "object", "properties": {"a": {"type": "integer", "minItems": 1}, "type": {"type": "string"}}}
+    declared = [
+        {"name": "a", "description": "d", "parameters": upper, "behavior": "NON_BLOCKING", "response": {"type": "X"}},
+        {"name": "b", "parameters_json_schema": lower, "odd": 1},
+        {"name": "c"},
+    ]
+    entry = {key: declared, "googleSearch": {}, "fileSearch": {"x": 1}}
+    choice = {"type": "function", "function": {"name": "b"}}
+    parsed = parse(tools=[UNKNOWN, entry, F], tool_choice=choice)
+    call = parsed.call
+    assert isinstance(call, Generate)
+    first, second, third, search, opaque, last = call.tools
+    assert isinstance(first, Function) and first.parameters is not None and first.vendor is not None
+    assert (first.name, first.description, json.loads(first.parameters)) == ("a", "d", lower)
+    assert json.loads(first.vendor.raw) == {"behavior": "NON_BLOCKING", "response": {"type": "X"}}
+    assert isinstance(second, Function) and second.parameters and json.loads(second.parameters) == lower
+    assert (third, search, last) == (Function(name="c"), BuiltIn("web_search"), HUB_F)
+    assert opaque == OpaqueTool(Vendor("gemini", '{"fileSearch":{"x": 1}}'))
+    assert call.tool_choice == ToolChoice("required", ("b",))
+    assert [drop.path for drop in parsed.dropped] == ["tools.0", f"tools.1.{key}.1.odd"]
+    assert [parsed.paths[f"tools.{number}"] for number in range(6)] == ["tools.1"] * 5 + ["tools.2"]
+
+
+@pytest.mark.parametrize("declared", [5, [5], [{}], [{"name": 5}], {"name": "f"}])
+def test_declarations_that_are_none(declared: Any) -> None:
+    assert (refusal(tools=[{"functionDeclarations": declared}]).param or "").startswith("tools.0.functionDeclarations")
+
+
+def test_tools_in_googles_extension_join_the_others() -> None:
+    """They used to be merged over the others in the end, and to silence them."""
+    native = [{"googleSearch": {}}, {"functionDeclarations": [{"name": "g"}]}]
+    parsed = parse(tools=[F], extra_body={"google": {"tools": native}}, tool_choice="required")
+    assert isinstance(parsed.call, Generate)
+    assert parsed.call.tools == (HUB_F, BuiltIn("web_search"), HUB_G) and parsed.call.vendor is None
+    assert parsed.paths["tools.1"] == "extra_body.google.tools.0"
+    assert call_of(google={"tools": {"codeExecution": {}}}).tools == (BuiltIn("code_execution"),)
+
+
+def test_what_a_tool_says_that_is_not_known_is_recorded() -> None:
+    own = F | {"a": 1, "function": F["function"] | {"b": [1], "c": None}}
+    web = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3, "search_context_size": "low"}
+    parsed = parse(tools=[own, web])
+    dropped = ["tools.0.a", "tools.0.function.b", "tools.1.max_uses", "tools.1.search_context_size"]
+    assert [drop.path for drop in parsed.dropped] == dropped
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"name": "codeExecution", "description": "Runs it on my machine."},
+        {"name": "codeexecution"},
+        {"name": "codeExecution2"},
+        {"name": "CODE_EXECUTION"},
+        {"name": "google-search"},
+    ],
+)
+def test_functions_of_ones_own_with_such_a_name_stay_functions(function: Json) -> None:
+    choice = {"type": "function", "function": {"name": function["name"]}}
+    call = call_of(tools=[{"type": "function", "function": function}], tool_choice=choice)
+    assert call.tools == (Function(name=function["name"], description=function.get("description", "")),)
+    assert call.tool_choice == ToolChoice("required", (function["name"],))
+
+
+def test_many_allowed_tools_are_found_in_linear_time() -> None:
+    """Each used to look through all: 6,000 took three seconds."""
+    tools = [{"type": "function", "function": {"name": f"f{number}"}} for number in range(6_000)]
+    began = time.process_time()
+    call = call_of(tools=tools, tool_choice={"type": "allowed_tools", "mode": "auto", "tools": tools})
+    assert time.process_time() - began < 0.5 and call.tool_choice and len(call.tool_choice.names) == 6_000
 
 
 def test_web_search_options() -> None:
@@ -240,13 +321,23 @@ def test_tools_that_nobody_has_and_nobody_forces(choice: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "choice", ["auto", "none", "required", "nonsense", {"type": "function", "function": {"name": "f"}}, None]
+    ("choice", "forced"),
+    [
+        ("auto", False),
+        ("none", False),
+        (None, False),
+        ("required", True),
+        ({"type": "function", "function": {"name": "f"}}, True),
+    ],
 )
-def test_no_tools_and_a_choice(choice: Any) -> None:
-    """Notes §10.4: both dropped."""
+def test_no_tools_and_a_choice(choice: Any, forced: bool) -> None:
+    """Notes §10.4: both dropped; what was to be forced is told."""
     for tools in ([], None):
         parsed = parse(tools=tools, tool_choice=choice)
-        assert parsed.call == parse().call and not parsed.dropped
+        assert parsed.call == parse().call
+        assert [drop.path for drop in parsed.dropped] == (["tool_choice"] if forced else [])
+    legacy = parse(function_call={"name": "f"})
+    assert [drop.path for drop in legacy.dropped] == ["function_call"]
 
 
 def test_parallel_calls() -> None:

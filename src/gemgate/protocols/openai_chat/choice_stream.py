@@ -145,7 +145,7 @@ class ChoiceStream:
         list of sources.
         """
         reason = finish_reason(finish, self._style, said=self._said, called=self._call_index >= 0)
-        if reason == "content_filter" and not self._said:
+        if reason == "content_filter":
             self.emit(b'"refusal":%s' % encode(refusal(finish)), chunks)
         if self._speech is not None and (rest := self._speech.rest()):
             self.emit(b'"audio":%s' % encode({"data": rest}), chunks)

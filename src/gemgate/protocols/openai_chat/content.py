@@ -6,16 +6,16 @@ it stays a slice of the request's own buffer.
 """
 
 import re
+from collections.abc import Callable
 from typing import cast, get_args
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, json
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.parts import Base64, Detail, Inline, Media, Part, Remote, Text
+from gemgate.hub.parts import Base64, Detail, Inline, Media, Part, Remote, Text, Vendor
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.images import text_and_images
-from gemgate.protocols.openai_chat.marks import signature
+from gemgate.protocols.openai_chat.marks import GOOGLE, signature
 from gemgate.protocols.shared import data_urls, media_types
 
 ADDRESS = re.compile(r"(?:https?|gs)://|files/[\w-]{1,64}\Z", re.IGNORECASE)
@@ -36,30 +36,46 @@ FORGOTTEN_KIND = (
 )
 
 
-def parts(content: wire.Content, path: str) -> list[Part]:
-    """Translate a message's content, which stands at `path`; raises `InvalidRequest`."""
+Split = Callable[[str], list[Part]]
+"""What becomes of a text; an assistant's may show images."""
+
+
+def whole(text: str) -> list[Part]:
+    """Take a text as it is."""
+    return [Text(text)]
+
+
+def parts(content: wire.Content, path: str, places: list[str], split: Split = whole) -> list[Part]:
+    """Translate a message's content, which stands at `path`; raises `InvalidRequest`.
+
+    `places` grows by the path of each of the media.
+    """
     if isinstance(content, str):
-        return text_and_images(content) if content else []
+        return split(content) if content else []
     if content is None:
         return []
     listed = content if isinstance(content, list) else [content]
     made: list[Part] = []
     for number, part in enumerate(listed):
-        made += _part(part, f"{path}.content.{number}")
+        place = f"{path}.content.{number}"
+        found = _part(part, place, split)
+        made += found
+        places += [place for one in found if isinstance(one, Media)]
     return made
 
 
-def _part(part: wire.ContentPart, path: str) -> list[Part]:
+def _part(part: wire.ContentPart, path: str, split: Split) -> list[Part]:
     text = part.text if part.text is not None else part.refusal
     if text is not None and (part.type is None or part.type in TEXT_TYPES):
         mark = signature(part.extra_content)
         if mark is not None:
             return [Text(text, mark)]
-        return text_and_images(text) if text else []
+        return split(text) if text else []
     if part.type in THOUGHT_TYPES:
         return []
     try:
         media = _media(part, path)
+        vendor = _clipped(part) if media is not None else None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"This part cannot be read: {error}.", param=path) from error
     if media is None and part.type in TEXT_TYPES:
@@ -72,7 +88,20 @@ def _part(part: wire.ContentPart, path: str) -> list[Part]:
             code="unsupported_content",
         )
     mark = signature(part.extra_content)
-    return [msgspec.structs.replace(media, signature=mark) if mark is not None else media]
+    return [msgspec.structs.replace(media, signature=mark, vendor=vendor) if mark or vendor else media]
+
+
+def _clipped(part: wire.ContentPart) -> Vendor | None:
+    """Say which stretch of a video is meant and how often it is looked at, in the upstream's own words."""
+    video = part.video_url
+    within = wire.decode_clip(cast("Raw", video)) if not _is_absent(video) and _is_object(cast("Raw", video)) else part
+    clip: dict[str, Raw] = {}
+    for raw in (part.video_metadata, part.videoMetadata, within.video_metadata, within.videoMetadata):
+        if not _is_absent(raw):
+            clip |= wire.decode_members(cast("Raw", raw))
+    if within.fps is not None:
+        clip.setdefault("fps", Raw(json.encode(within.fps)))
+    return Vendor(GOOGLE, json.encode({"videoMetadata": clip}).decode()) if clip else None
 
 
 def _media(part: wire.ContentPart, path: str) -> Media | None:

@@ -8,7 +8,8 @@ from msgspec import UNSET, Raw, Struct, json
 from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Effort, Reasoning
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.shared.reading import unreadable
+from gemgate.protocols.openai_chat.empty import EMPTY
+from gemgate.protocols.openai_chat.generation_config import Settings, settings
 
 EFFORTS: dict[str, Effort | None] = {
     **{effort: effort for effort in get_args(Effort)},
@@ -17,6 +18,7 @@ EFFORTS: dict[str, Effort | None] = {
     "auto": None,
     "default": None,
 }
+MAX_BUDGET = 2**31 - 1
 CONFIG = "generation_config"
 LITERAL = "extra_body.google"
 IN_CONFIG = frozenset(
@@ -24,16 +26,20 @@ IN_CONFIG = frozenset(
 )
 """Fields that users put beside `thinking_config` and that live in generationConfig too."""
 IN_IMAGE_CONFIG = frozenset({"aspect_ratio", "image_size"})
-EMPTY = frozenset({b"null", b"{}", b"[]", b'""'})
+THINKING: dict[str, type] = {"include_thoughts": bool, "thinking_budget": int, "thinking_level": str}
 
 
 class Extension(Struct, frozen=True):
-    """Google's extension of the format: the thinking settings, and the rest for Gemini's own codec.
+    """Google's extension of the format.
 
-    `path` is where it stood in the request.
+    `path` is where it stood in the request, `places` where each thinking setting did, `settings` what the hub knows of
+    `generation_config`, `tools` those in it with their paths, `native` the rest for Gemini's own codec.
     """
 
     thinking: wire.ThinkingConfig
+    places: dict[str, str]
+    settings: Settings
+    tools: tuple[tuple[str, Raw], ...]
     native: dict[str, object]
     path: str
 
@@ -48,9 +54,15 @@ def extension(request: wire.Request) -> Extension:
             members |= _members(raw, where)
             path = where
     native: dict[str, object] = {}
-    config = _config(request, members, path)
+    config, config_path = _config(request, members, path)
+    thinking, places = _thinking(
+        (request.thinking_config, "thinking_config"),
+        (cast("Raw", config.pop("thinking_config", UNSET)), f"{config_path}.thinking_config"),
+        (members.pop("thinking_config", UNSET), f"{path}.thinking_config"),
+    )
+    offered = _listed(members.pop("tools", UNSET), f"{path}.tools")
     for name, value in members.items():
-        if name == "thinking_config" or bytes(value) in EMPTY:
+        if bytes(value) in EMPTY:
             continue
         if name in IN_CONFIG:
             config[name] = value
@@ -58,26 +70,33 @@ def extension(request: wire.Request) -> Extension:
             config["image_config"] = _with(config.get("image_config"), name, value)
         else:
             native[name] = value
+    known = settings(config, config_path)
     if request.cached_content:
         native.setdefault("cached_content", request.cached_content)
     if request.safety_settings is not UNSET and bytes(request.safety_settings) not in EMPTY:
         native.setdefault("safety_settings", request.safety_settings)
     if config:
         native[CONFIG] = config
-    return Extension(_thinking(request, members, path), native, path)
+    return Extension(thinking, places, known, offered, native, path)
 
 
-def _config(request: wire.Request, members: dict[str, Raw], path: str) -> dict[str, object]:
-    """Take `generation_config`, from the extension or from the top of the request."""
+def _config(request: wire.Request, members: dict[str, Raw], path: str) -> tuple[dict[str, object], str]:
+    """Take `generation_config`, from the extension or from the top of the request, and where it stood."""
     raw, where = members.pop(CONFIG, UNSET), f"{path}.{CONFIG}"
     if raw is UNSET:
         raw, where = request.generation_config, CONFIG
     if raw is UNSET or bytes(raw) in EMPTY:
-        return {}
-    config = _members(raw, where)
-    if "thinking_config" in config:
-        members.setdefault("thinking_config", config.pop("thinking_config"))
-    return dict(config)
+        return {}, where
+    return dict(_members(raw, where)), where
+
+
+def _listed(raw: wire.JsonField, path: str) -> tuple[tuple[str, Raw], ...]:
+    """Give tools one by one; one alone need not be a list."""
+    if raw is UNSET or bytes(raw) in EMPTY:
+        return ()
+    if bytes(raw)[:1] != b"[":
+        return ((path, raw),)
+    return tuple((f"{path}.{number}", one) for number, one in enumerate(json.decode(raw, type=list[Raw])))
 
 
 def _with(config: object, name: str, value: Raw) -> dict[str, object]:
@@ -85,21 +104,29 @@ def _with(config: object, name: str, value: Raw) -> dict[str, object]:
     return {**below, name: value}
 
 
-def _thinking(request: wire.Request, members: dict[str, Raw], path: str) -> wire.ThinkingConfig:
-    raw, where = members.get("thinking_config", UNSET), f"{path}.thinking_config"
-    if raw is UNSET:
-        raw, where = request.thinking_config, "thinking_config"
-    if raw is UNSET or bytes(raw) == b"null":
-        return wire.ThinkingConfig()
-    try:
-        return msgspec.convert(_plain(_members(raw, where)), wire.ThinkingConfig, strict=False)
-    except msgspec.ValidationError as error:
-        fault = unreadable(error)
-        raise InvalidRequest(fault.message, param=f"{where}.{fault.param}" if fault.param else where) from error
-
-
-def _plain(members: dict[str, Raw]) -> dict[str, object]:
-    return {name: json.decode(value) for name, value in members.items()}
+def _thinking(*given: tuple[wire.JsonField, str]) -> tuple[wire.ThinkingConfig, dict[str, str]]:
+    """Merge thinking settings, the last one first, and tell where each stood."""
+    found: dict[str, object] = {}
+    places: dict[str, str] = {}
+    for raw, where in given:
+        for name, value in _members(raw, where).items() if raw is not UNSET and bytes(raw) != b"null" else ():
+            place = f"{where}.{name}"
+            if name not in THINKING:
+                raise InvalidRequest(
+                    f"{name[:80]!r} is no thinking setting. They are {', '.join(THINKING)}.", param=place
+                )
+            if bytes(value) in (b"null", b'""'):
+                continue
+            try:
+                found[name] = json.decode(value, type=THINKING[name], strict=False)
+            except msgspec.ValidationError as error:
+                raise InvalidRequest(f"Wrong type for {place}: {error}.", param=place) from error
+            places[name] = place
+    thinking = msgspec.convert(found, wire.ThinkingConfig)
+    if thinking.thinking_budget is not None and not -1 <= thinking.thinking_budget <= MAX_BUDGET:
+        words = "thinking_budget is a number of tokens, or -1 for as many as the model likes."
+        raise InvalidRequest(words, param=places["thinking_budget"])
+    return thinking, places
 
 
 def _members(raw: Raw, path: str) -> dict[str, Raw]:
@@ -120,27 +147,29 @@ def reasoning(request: wire.Request, extension: Extension) -> tuple[Reasoning, d
     Raises `InvalidRequest` for an effort beside a level or budget, as Google's own layer does.
     """
     thinking = extension.thinking
-    config = f"{extension.path}.thinking_config"
+    places = extension.places
     paths = {
-        "reasoning.effort": "reasoning_effort",
-        "reasoning.budget_tokens": f"{config}.thinking_budget",
-        "reasoning.include_thoughts": f"{config}.include_thoughts",
+        f"reasoning.{name}": places[given]
+        for name, given in (("budget_tokens", "thinking_budget"), ("include_thoughts", "include_thoughts"))
+        if given in places
     }
     effort, given = request.reasoning_effort or None, thinking.thinking_level or None
     if _effort(effort, "reasoning_effort") is None:
         effort = None  # `auto` says nothing
+    if effort is not None:
+        paths["reasoning.effort"] = "reasoning_effort"
     if effort is not None and (given is not None or thinking.thinking_budget is not None):
         raise InvalidRequest(
             "reasoning_effort and a thinking level or budget exclude each other. Send one of them.",
             param="reasoning_effort",
         )
     if given is not None and thinking.thinking_budget is not None:
-        raise InvalidRequest("thinking_level and thinking_budget exclude each other.", param=config)
+        raise InvalidRequest("thinking_level and thinking_budget exclude each other.", param=places["thinking_level"])
     if effort is None and given is not None:
         effort = given
-        paths["reasoning.effort"] = f"{config}.thinking_level"
+        paths["reasoning.effort"] = places["thinking_level"]
     wish = Reasoning(
-        effort=_effort(effort, paths["reasoning.effort"]),
+        effort=_effort(effort, paths.get("reasoning.effort", "")),
         budget_tokens=thinking.thinking_budget,
         include_thoughts=thinking.include_thoughts,
     )

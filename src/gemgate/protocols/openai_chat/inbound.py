@@ -1,6 +1,7 @@
 """A chat completion request → `Call`."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -9,11 +10,15 @@ from msgspec import UNSET, Raw, Struct, json
 from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Generate, Output, Reasoning, Sampling
 from gemgate.hub.codec import Dropped, Parsed
-from gemgate.hub.parts import JsonText, Vendor
+from gemgate.hub.parts import Vendor
 from gemgate.protocols.openai_chat import wire
+from gemgate.protocols.openai_chat.empty import EMPTY, ZERO
 from gemgate.protocols.openai_chat.extensions import CONFIG, Extension, extension, reasoning
+from gemgate.protocols.openai_chat.generation_config import MAX_CHOICES, NUMBERS
 from gemgate.protocols.openai_chat.marks import GOOGLE
 from gemgate.protocols.openai_chat.messages import conversation
+from gemgate.protocols.openai_chat.parts_left import unknown_parts
+from gemgate.protocols.openai_chat.response_format import output_of, unknown_form
 from gemgate.protocols.openai_chat.style import AudioFormat, Images, Style
 from gemgate.protocols.openai_chat.tools import Tools, tools
 from gemgate.protocols.openai_chat.writer import ChatWriter
@@ -59,15 +64,13 @@ PLAIN = NO_EFFECT | {
 DEFAULTS = {"verbosity": b'"medium"'}
 """Values that ask for what happens anyway."""
 
-EMPTY_VALUES = frozenset({b"null", b"[]", b"{}", b'""', b"0", b"false", b"0.0"})
+EMPTY_VALUES = EMPTY | ZERO
 
 SERVICE_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 DEFAULT_TIERS = frozenset({"auto", "default", "standard"})
 
 MODALITIES = ("text", "image", "audio")
 AUDIO_FORMATS: dict[str, AudioFormat] = {"wav": "wav", "pcm16": "pcm16", "pcm": "pcm16"}
-MAX_CHOICES = 16
-NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 PATHS = {
     "sampling.temperature": "temperature",
@@ -80,7 +83,10 @@ PATHS = {
     "sampling.logprobs": "logprobs",
     "sampling.candidates": "n",
     "sampling.max_output_tokens": "max_tokens",
-    "reasoning": "model",
+    # What the request does not say of thinking, a suffix of the model's name does.
+    "reasoning.effort": "model",
+    "reasoning.budget_tokens": "model",
+    "reasoning.include_thoughts": "model",
     "output": "response_format",
     "output.schema": "response_format.json_schema.schema",
     "output.modalities": "modalities",
@@ -103,13 +109,14 @@ def _parsed(request: wire.Request, members: dict[str, Raw], images: Images) -> P
     if not request.messages:
         raise InvalidRequest("There is no message to answer. Send at least one.", param="messages")
     talk = conversation(request.messages)
-    more = NO_MORE if members.keys() <= PLAIN else _more(request, members)
+    sampling = _sampling(request)
+    more = NO_MORE if members.keys() <= PLAIN else _more(request, members, sampling)
     offered = more.offered
     call = Generate(
         model=request.model,
         messages=talk.messages,
         system=talk.system,
-        sampling=_sampling(request),
+        sampling=more.sampling or sampling,
         reasoning=more.reasoning,
         output=more.output,
         tools=offered.tools,
@@ -121,12 +128,13 @@ def _parsed(request: wire.Request, members: dict[str, Raw], images: Images) -> P
     options = request.stream_options
     style = Style(
         include_usage=options is not None and bool(options.include_usage),
-        images="field" if "image" in more.output.modalities else images,
+        images="field" if request.modalities and "image" in more.output.modalities else images,
         custom=offered.custom,
         legacy_calls=bool(request.functions) and not request.tools,
         audio=more.audio,
     )
-    dropped = (*more.dropped, *talk.dropped) if more.dropped or talk.dropped else ()
+    lost = unknown_parts(members["messages"]) if talk.listed else []
+    dropped = (*more.dropped, *talk.dropped, *lost) if more.dropped or talk.dropped or lost else ()
     paths = PATHS | more.paths | talk.paths if more.paths or talk.paths else PATHS
     if request.max_completion_tokens:
         paths = paths | {"sampling.max_output_tokens": "max_completion_tokens"}
@@ -136,6 +144,7 @@ def _parsed(request: wire.Request, members: dict[str, Raw], images: Images) -> P
 class _More(Struct, frozen=True, kw_only=True):
     """What a request asks beyond its messages and how tokens are chosen."""
 
+    sampling: Sampling | None = None
     reasoning: Reasoning = Reasoning()
     output: Output = Output()
     offered: Tools = Tools()
@@ -148,21 +157,29 @@ class _More(Struct, frozen=True, kw_only=True):
 NO_MORE = _More()
 
 
-def _more(request: wire.Request, members: dict[str, Raw]) -> _More:
+def _more(request: wire.Request, members: dict[str, Raw], sampling: Sampling) -> _More:
     beyond = extension(request)
     wish, paths = reasoning(request, beyond)
-    offered = tools(request)
-    modalities = _modalities(request)
+    offered = tools(request, beyond.tools)
+    modalities = _modalities(request.modalities or (), "modalities")
+    if not request.modalities:
+        where = f"{beyond.settings.path}.response_modalities"
+        modalities = _modalities(beyond.settings.modalities, where)
+        paths |= {"output.modalities": where} if modalities else {}
     vendor, dropped = _vendor(request, beyond)
+    dropped += unknown_form(members.get("response_format"))
+    sampling = beyond.settings.filled(sampling, paths, dropped)
+    output = beyond.settings.shaped(output_of(request.response_format, modalities), paths, dropped)
     paths["vendor"] = beyond.path if request.safety_settings is UNSET else "safety_settings"
     return _More(
+        sampling=sampling,
         reasoning=wish,
-        output=_output(request.response_format, modalities),
+        output=output,
         offered=offered,
         vendor=vendor,
         audio=_audio_format(request, modalities),
         dropped=(*_unknown(members), *_unknown_extras(members), *offered.dropped, *dropped),
-        paths=paths,
+        paths=paths | offered.paths,
     )
 
 
@@ -223,30 +240,13 @@ def _seen(raw: wire.JsonField) -> int | None:
         return None
 
 
-def _output(form: wire.ResponseFormat | None, modalities: tuple[str, ...]) -> Output:
-    if form is None or form.type == "text":
-        return Output(modalities=modalities)
-    if form.type == "json_object":
-        return Output(json=True, schema=_schema(form.schema), modalities=modalities)
-    if form.type != "json_schema" or form.json_schema is None:
-        raise InvalidRequest(
-            f"{form.type[:80]!r} is no response format. It is one of text, json_object, json_schema.",
-            param="response_format",
-        )
-    return Output(json=True, schema=_schema(form.json_schema.schema), modalities=modalities)
-
-
-def _schema(raw: wire.JsonField) -> JsonText | None:
-    return None if raw is UNSET or bytes(raw) == b"null" else bytes(raw).decode()
-
-
-def _modalities(request: wire.Request) -> tuple[str, ...]:
+def _modalities(given: Sequence[str], path: str) -> tuple[str, ...]:
     """Say what the answer is made of; text alone is what every model does if nothing is said."""
-    asked = [word.lower() for word in request.modalities or ()]
+    asked = [word.lower() for word in given]
     for word in asked:
         if word not in MODALITIES:
             known = ", ".join(MODALITIES)
-            raise InvalidRequest(f"{word[:80]!r} is no modality. It is one of {known}.", param="modalities")
+            raise InvalidRequest(f"{word[:80]!r} is no modality. It is one of {known}.", param=path)
     if "audio" in asked:
         return ("audio",)  # what speaks writes nothing beside it
     return tuple(dict.fromkeys(asked)) if "image" in asked else ()

@@ -65,16 +65,17 @@ def signed(content: str, extra: wire.ExtraContent | None) -> list[Part]:
     if not marks:
         return last_signed([part for _, part in found], signature(extra))
     parts: list[Part] = []
-    start = 0
+    start = done = 0
     for end, part in found:
-        own = [mark for mark in marks if mark.end <= end]
-        del marks[: len(own)]
+        first = done
+        while done < len(marks) and marks[done].end <= end:
+            done += 1
         if isinstance(part, Text):
-            _cut(content, start, end, own, parts)
+            _cut(content, start, end, marks[first:done], parts)
         else:
-            _sign(part, start, end, own, parts)
+            _sign(part, start, end, marks[first:done], parts)
         start = end
-    parts += (_text("", mark) for mark in marks)
+    parts += (_text("", mark) for mark in marks[done:])
     return parts
 
 
@@ -85,7 +86,7 @@ def _cut(content: str, start: int, end: int, marks: Sequence[Mark], parts: list[
         if first > start:
             parts.append(Text(content[start:first]))
         parts.append(_text(content[first : mark.end], mark))
-        start = mark.end
+        start = max(first, mark.end)
     if start < end:
         parts.append(Text(content[start:end]))
 
@@ -116,7 +117,7 @@ def _marks(extra: wire.ExtraContent, length: int) -> list[Mark]:
         if not 0 <= mark.start <= mark.end or not value:
             return []
         found.append(Mark(mark.start, mark.end, value))
-    found.sort(key=lambda mark: (mark.start, mark.end))
+    found.sort(key=lambda mark: (mark.end, mark.start))
     if any(mark.end > length for mark in found[:-1]):
         return []
     found[-1] = Mark(min(found[-1].start, length), min(found[-1].end, length), found[-1].value)

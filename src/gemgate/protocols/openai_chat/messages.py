@@ -11,7 +11,7 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText, Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import address, parts
-from gemgate.protocols.openai_chat.images import OPENING
+from gemgate.protocols.openai_chat.images import OPENING, text_and_images
 from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, signed
 
 FOREIGN_MARK = "__thought__"
@@ -23,7 +23,8 @@ ROLES: dict[str, Role] = {"user": "user", "assistant": "model"}
 class Conversation(Struct, frozen=True):
     """What was said.
 
-    `paths` tells where in the request each of the media stood, `remote` whether any is at an address.
+    `paths` tells where in the request each of the media stood, `remote` whether any is at an address, `listed` whether
+    any content is a list of parts.
     """
 
     system: tuple[Part, ...]
@@ -31,6 +32,7 @@ class Conversation(Struct, frozen=True):
     dropped: tuple[Dropped, ...]
     paths: dict[str, str]
     remote: bool
+    listed: bool
 
 
 def conversation(given: Sequence[wire.Message]) -> Conversation:
@@ -39,20 +41,33 @@ def conversation(given: Sequence[wire.Message]) -> Conversation:
     for number, message in enumerate(given):
         content = message.content
         role = ROLES.get(message.role)
-        if role is not None and type(content) is str and OPENING not in content and _is_bare(message):
+        if (
+            role is not None
+            and type(content) is str
+            and _is_bare(message)
+            and (role == "user" or OPENING not in content)
+        ):
             # By far the most frequent: text, and nothing else.
+            if reading.results:
+                reading.close()
             reading.messages.append(Message(role, (Text(content),) if content else ()))
         else:
             reading.add(message, f"messages.{number}")
+    reading.close()
     return Conversation(
-        tuple(reading.system), tuple(reading.messages), tuple(reading.dropped), reading.paths, reading.remote
+        system=tuple(reading.system),
+        messages=tuple(reading.messages),
+        dropped=tuple(reading.dropped),
+        paths=reading.paths,
+        remote=reading.remote,
+        listed=reading.listed,
     )
 
 
 class _Reading:
     """What is known of a conversation while it is read."""
 
-    __slots__ = ("dropped", "messages", "names", "paths", "remote", "system")
+    __slots__ = ("dropped", "listed", "messages", "names", "paths", "remote", "results", "system")
 
     def __init__(self) -> None:
         self.system: list[Part] = []
@@ -61,54 +76,64 @@ class _Reading:
         self.paths: dict[str, str] = {}
         self.names: dict[str, str] = {}
         self.remote = False
+        self.listed = False
+        self.results: list[ToolResult] = []
+        """Those of the step that is being read; `messages` does not hold them yet."""
 
     def add(self, message: wire.Message, path: str) -> None:
         """Append one message."""
+        self.listed = self.listed or type(message.content) is list
         match message.role:
-            case "system" | "developer" if not self.messages:
-                made = parts(message.content, path)
-                self._note(made, "system", len(self.system), path)
+            case "system" | "developer" if not self.messages and not self.results:
+                places: list[str] = []
+                made = parts(message.content, path, places)
+                self._note(made, "system", len(self.system), places)
                 self.system += made
             case "user" | "system" | "developer":
-                self._append(Message("user", tuple(parts(message.content, path))), path)
+                places = []
+                self._append("user", parts(message.content, path, places), places)
             case "assistant":
-                self._append(Message("model", tuple(self._assistant(message, path))), path)
+                places = []
+                self._append("model", self._assistant(message, path, places), places)
             case "tool" | "function":
-                self._result(_result(message, self.names, path), path)
+                result = _result(message, self.names, path)
+                self._note((result,), f"messages.{len(self.messages)}.parts", len(self.results), [f"{path}.content"])
+                self.results.append(result)
             case role:
                 raise InvalidRequest(
                     f"{role[:80]!r} is no role. It is one of system, developer, user, assistant, tool.",
                     param=f"{path}.role",
                 )
 
-    def _append(self, message: Message, path: str) -> None:
-        self._note(message.parts, f"messages.{len(self.messages)}.parts", 0, path)
-        self.messages.append(message)
+    def close(self) -> None:
+        """Put the results of one step into one message."""
+        if self.results:
+            self.messages.append(Message("user", tuple(self.results)))
+            self.results.clear()
 
-    def _result(self, result: ToolResult, path: str) -> None:
-        """Put results of one step into one message."""
-        if not self.messages or not self.messages[-1].parts or type(self.messages[-1].parts[-1]) is not ToolResult:
-            self._append(Message("user", (result,)), path)
+    def _append(self, role: Role, made: Sequence[Part], places: Sequence[str]) -> None:
+        self.close()
+        self._note(made, f"messages.{len(self.messages)}.parts", 0, places)
+        self.messages.append(Message(role, tuple(made)))
+
+    def _note(self, made: Sequence[Part], place: str, first: int, places: Sequence[str]) -> None:
+        """Remember where media and results came from; `places` has one path for each."""
+        if not places:
             return
-        others = self.messages[-1].parts
-        self._note((result,), f"messages.{len(self.messages) - 1}.parts", len(others), path)
-        self.messages[-1] = Message("user", (*others, result))
+        noted = ((index, part) for index, part in enumerate(made, first) if isinstance(part, (Media, ToolResult)))
+        for (index, part), given in zip(noted, places, strict=True):
+            self.paths[f"{place}.{index}"] = given
+            self.remote = self.remote or _is_remote(part)
 
-    def _note(self, made: Sequence[Part], place: str, first: int, path: str) -> None:
-        """Remember where media and results came from."""
-        for index, part in enumerate(made, start=first):
-            if isinstance(part, (Media, ToolResult)):
-                self.paths[f"{place}.{index}"] = f"{path}.content"
-                self.remote = self.remote or _is_remote(part)
-
-    def _assistant(self, message: wire.Message, path: str) -> list[Part]:
+    def _assistant(self, message: wire.Message, path: str, places: list[str]) -> list[Part]:
         if message.audio is not UNSET and bytes(message.audio) != b"null":
             self.dropped.append(Dropped(f"{path}.audio", "spoken answers are not kept; their text is"))
-        made = _said(message, path)
-        if message.refusal:
+        made = _said(message, path, places)
+        if message.refusal and not made:  # beside an answer it tells why that was broken off
             made.append(Text(message.refusal))
         for number, image in enumerate(message.images or ()):
-            media = address(image.image_url, f"{path}.images.{number}")
+            places.append(f"{path}.images.{number}")
+            media = address(image.image_url, places[-1])
             made.append(replace(media, signature=signature(image.extra_content)))
         for number, call in enumerate(message.tool_calls or ()):
             made.append(_call(call, f"{path}.tool_calls.{number}"))
@@ -141,15 +166,16 @@ def _is_remote(part: Media | ToolResult) -> bool:
     return any(isinstance(item.source, Remote) for item in media)
 
 
-def _said(message: wire.Message, path: str) -> list[Part]:
+def _said(message: wire.Message, path: str, places: list[str]) -> list[Part]:
     """Read the content of an assistant's message, with the signatures of its parts."""
     content, extra = message.content, message.extra_content
     if extra is not None and extra.gemgate is not None:
         content = _one_text(content)
     if isinstance(content, str):
         found = signed(content, extra) if content or extra is not None else []
+        places += [f"{path}.content" for part in found if isinstance(part, Media)]
     else:
-        found = last_signed(parts(content, path), signature(extra))
+        found = last_signed(parts(content, path, places, text_and_images), signature(extra))
     fields = message.provider_specific_fields
     if fields is not None and fields.thought_signatures and extra is None:
         mark = fields.thought_signatures[-1]
@@ -201,11 +227,11 @@ def _arguments(raw: wire.JsonField, path: str) -> JsonText:
             text = wire.decode_strings(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The arguments cannot be read: {error}.", param=path) from error
-    return object_text(text, "_raw") if text.strip() else "{}"
+    return object_text(text, "_raw") if text.strip() not in ("", "null") else "{}"
 
 
 def _result(message: wire.Message, names: dict[str, str], path: str) -> ToolResult:
-    content = parts(message.content, path)
+    content = parts(message.content, path, [])
     text = "".join(part.text for part in content if isinstance(part, Text))
     media = tuple(part for part in content if isinstance(part, Media))
     call_id = (message.tool_call_id or "").partition(FOREIGN_MARK)[0]

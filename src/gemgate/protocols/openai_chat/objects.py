@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from gemgate.errors import BrokenAnswer
-from gemgate.hub.events import Citation, Finish, FinishReason, TokenLogprob, Usage
+from gemgate.hub.events import LEAST_LOGPROB, Citation, Finish, FinishReason, TokenLogprob, Usage
 from gemgate.protocols.openai_chat.style import Style
 from gemgate.protocols.openai_chat.track import ContentTrack
 
@@ -16,10 +16,6 @@ FINISH_REASONS: dict[FinishReason, str] = {
     "malformed": "stop",
     "other": "stop",
 }
-
-
-LEAST = -9999.0
-"""What stands for the logarithm of nothing, for which JSON has no word."""
 
 
 def finish_reason(finish: Finish, style: Style, *, said: bool, called: bool) -> str:
@@ -38,7 +34,7 @@ def finish_reason(finish: Finish, style: Style, *, said: bool, called: bool) -> 
 
 
 def refusal(finish: Finish) -> str:
-    """Say why nothing was said."""
+    """Say why nothing was said, or nothing more."""
     return finish.message or f"The answer was stopped by the upstream ({finish.detail or finish.reason})."
 
 
@@ -62,7 +58,7 @@ def logprobs_object(tokens: Sequence[TokenLogprob]) -> dict[str, object]:
 
 
 def _token(token: TokenLogprob) -> dict[str, object]:
-    logprob = token.logprob if math.isfinite(token.logprob) else LEAST
+    logprob = token.logprob if math.isfinite(token.logprob) else LEAST_LOGPROB
     return {"token": token.token, "logprob": logprob, "bytes": list(token.token.encode())}
 
 

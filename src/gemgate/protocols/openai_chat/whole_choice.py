@@ -21,7 +21,7 @@ def whole_choice(choice: Choice, new_id: Callable[[], str], style: Style) -> dic
         message.add(part)
     reason = finish_reason(choice.finish, style, said=message.said, called=message.called)
     made = message.object()
-    if reason == "content_filter" and not message.said:
+    if reason == "content_filter":
         made["refusal"] = refusal(choice.finish)
     citations = dict.fromkeys(citations_of(choice))
     if citations:

@@ -15,7 +15,7 @@ class Google(Struct):
     thought_signature: str | None = None
 
 
-class Mark(Struct):
+class Stretch(Struct):
     """A signature of the part that is `content[start:end]`, in characters; without one it is that of `google`."""
 
     start: int = 0
@@ -23,17 +23,17 @@ class Mark(Struct):
     signature: str | None = None
 
 
-class Marks(Struct):
+class Stretches(Struct):
     """The `gemgate` slot of `extra_content`: which parts of a message the signatures belong to."""
 
-    signatures: list[Mark] | None = None
+    signatures: list[Stretch] | None = None
 
 
 class ExtraContent(Struct):
     """What a vendor adds to a message, a part or a call."""
 
     google: Google | None = None
-    gemgate: Marks | None = None
+    gemgate: Stretches | None = None
 
 
 class ProviderFields(Struct):
@@ -49,6 +49,14 @@ class Address(Struct):
     url: JsonField = UNSET
     detail: str | None = None
     mime_type: str | None = None
+
+
+class Clip(Struct):
+    """How a video is looked at: `fps` in frames a second, the rest as Gemini has it, in either spelling."""
+
+    fps: float | None = None
+    video_metadata: JsonField = UNSET
+    videoMetadata: JsonField = UNSET
 
 
 class Sound(Struct):
@@ -89,6 +97,9 @@ class ContentPart(Struct):
     file_id: str | None = None
     filename: str | None = None
     detail: str | None = None
+    fps: float | None = None
+    video_metadata: JsonField = UNSET
+    videoMetadata: JsonField = UNSET
     extra_content: ExtraContent | None = None
 
 
@@ -152,6 +163,9 @@ class Function(Struct):
     name: str = ""
     description: str | None = None
     parameters: JsonField = UNSET
+    parametersJsonSchema: JsonField = UNSET
+    parameters_json_schema: JsonField = UNSET
+    input_schema: JsonField = UNSET
     strict: bool | None = None
 
 
@@ -172,6 +186,9 @@ class Tool(Struct):
     name: str | None = None
     description: str | None = None
     parameters: JsonField = UNSET
+    parametersJsonSchema: JsonField = UNSET
+    parameters_json_schema: JsonField = UNSET
+    input_schema: JsonField = UNSET
     strict: bool | None = None
     format: JsonField = UNSET
 
@@ -211,11 +228,14 @@ class JsonSchema(Struct):
 
 
 class ResponseFormat(Struct):
-    """The form of the answer."""
+    """The form of the answer; the schema stands below, or flat."""
 
-    type: str
+    type: str | None = None
     json_schema: JsonSchema | None = None
     schema: JsonField = UNSET
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
 
 
 class StreamOptions(Struct):
@@ -245,7 +265,7 @@ class WebSearch(Struct):
     user_location: JsonField = UNSET
 
 
-class ThinkingConfig(Struct, forbid_unknown_fields=True):
+class ThinkingConfig(Struct):
     """Gemini's thinking settings."""
 
     include_thoughts: bool | None = None
@@ -320,9 +340,11 @@ class Request(Struct):
 
 decode = json.Decoder(Request, strict=False).decode
 decode_members = json.Decoder(dict[str, Raw]).decode
+decode_parts = json.Decoder(list[dict[str, Raw]]).decode
 decode_extras = json.Decoder(dict[str, Raw] | None).decode
 decode_tool = json.Decoder(Tool, strict=False).decode
 decode_address = json.Decoder(Address, strict=False).decode
+decode_clip = json.Decoder(Clip, strict=False).decode
 decode_sound = json.Decoder(Sound, strict=False).decode
 decode_file = json.Decoder(File, strict=False).decode
 decode_strings = json.Decoder(str, strict=False).decode
