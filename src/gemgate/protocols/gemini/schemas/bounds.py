@@ -5,8 +5,6 @@ import math
 from gemgate.protocols.gemini.schemas.values import Schema, as_count, as_number
 from gemgate.protocols.gemini.schemas.words import compact
 
-RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-
 
 def add_range(made: Schema, raw: Schema, words: list[str], *, whole: bool) -> None:
     """Copy the bounds of a number; `whole` for integers, whose exclusive bounds become inclusive ones."""

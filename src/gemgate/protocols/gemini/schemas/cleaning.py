@@ -15,7 +15,7 @@ from gemgate.protocols.gemini.schemas.merging import combined
 from gemgate.protocols.gemini.schemas.types import TYPES, types_of
 from gemgate.protocols.gemini.schemas.values import Schema, as_count, as_list, as_names, as_schema, is_schema
 from gemgate.protocols.gemini.schemas.walking import DEFINITIONS, shorten_ways
-from gemgate.protocols.gemini.schemas.words import alternatives, listed, lost_words, noted, shortened
+from gemgate.protocols.gemini.schemas.words import alternatives, listed, lost_words, noted, shortened, weight
 
 ANNOTATIONS = ("title", "description", "default")
 STRUCTURE = frozenset({"properties", "items", "prefixItems", "additionalProperties", "anyOf"})
@@ -31,8 +31,8 @@ BESIDE_REFERENCE = KEPT - {*ANNOTATIONS, "$ref", "type", "nullable", "required",
 FORMATTED = frozenset({"string", "number", "integer"})
 
 MAX_DEPTH = 48
-MAX_MERGED = 1_500
-"""How many properties `allOf` may copy from definitions, so that a small text cannot grow without bound."""
+MAX_MERGED = 128 * 1024
+"""How many bytes of JSON `allOf` may copy from definitions, so that a small text cannot grow without bound."""
 
 TOO_DEEP = "nested deeper than can be told"
 NULL: Schema = {"type": "null"}
@@ -60,6 +60,8 @@ class _Cleaner:
         self._counts_properties = counts_properties
         self._names: dict[int, str] = {}
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        """the last number that was put behind a name"""
         self._waiting: deque[tuple[str, Schema]] = deque()
         self._room = MAX_MERGED
         self._inside: list[int] = []
@@ -127,9 +129,10 @@ class _Cleaner:
         """Name a definition, always the same for the same schema however it is pointed at."""
         if (known := self._names.get(id(target))) is not None:
             return known
-        name, number = name_of(reference), 2
+        name = base = name_of(reference)
         while name in self._taken:
-            name, number = f"{name_of(reference)}_{number}", number + 1
+            self._numbers[base] = number = self._numbers.get(base, 1) + 1
+            name = f"{base}_{number}"
         self._taken.add(name)
         self._names[id(target)] = name
         self._waiting.append((name, target))
@@ -150,12 +153,12 @@ class _Cleaner:
         """Merge a schema with its `allOf` and what it refers to; its own keywords win. None if nothing is valid."""
         raw = _simplified(raw)
         words += lost_words(raw)
-        made: Schema = {}
+        parts: list[Schema] = []
         if (reference := reference_of(raw)) is not None:
             pointed = self._pointed(reference, words, depth)
             if pointed is None:
                 return None
-            made = pointed
+            parts.append(pointed)
         for member in as_list(raw.get("allOf")) or ():
             schema = as_schema(member)
             if member is False:
@@ -168,9 +171,9 @@ class _Cleaner:
             merged = self._merged(schema, words, depth + 1)
             if merged is None:
                 return None
-            made = combined(made, merged, words)
-        own = {key: value for key, value in raw.items() if key in KEPT and key not in ("$ref", "allOf")}
-        return combined(made, own, words) if made else own
+            parts.append(merged)
+        parts.append({key: value for key, value in raw.items() if key in KEPT and key not in ("$ref", "allOf")})
+        return combined(parts, words)
 
     def _pointed(self, reference: str, words: list[str], depth: int) -> Schema | None:
         target = self._document.target(reference)
@@ -184,7 +187,7 @@ class _Cleaner:
         if id(schema) in self._inside or self._room < 0 or len(self._inside) >= MAX_DEPTH:
             words.append(f"also a {name_of(reference)}")
             return {}
-        self._room -= 1 + len(as_schema(schema.get("properties")) or ())
+        self._room -= weight(schema)
         self._inside.append(id(schema))
         return self._merged(schema, words, depth + 1)
 

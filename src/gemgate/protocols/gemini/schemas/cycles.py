@@ -1,6 +1,6 @@
 """Recursion as Gemini takes it: every circle of references passes through a property that may be left out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -39,9 +39,13 @@ def open_cycles(definitions: dict[str, Schema]) -> None:
     order = _order(_graph(definitions, kept), list(reversed(definitions)))
     free = [link for link in links if link.owner is not None]
     circles = _circles(_graph(definitions, kept + free))
+    released: dict[int, tuple[Schema, dict[str, None]]] = {}
     for link in free:
         if order[link.target] <= order[link.source] and circles[link.source] == circles[link.target]:
-            _release(link)
+            assert link.owner is not None
+            released.setdefault(id(link.owner), (link.owner, {}))[1][link.name] = None
+    for owner, names in released.values():
+        _release(owner, names)
 
 
 def _links(source: str, schema: Schema) -> Iterator[Link]:
@@ -60,18 +64,13 @@ def _cut(link: Link) -> None:
     link.place["description"] = f"(again a {link.target})"
 
 
-def _release(link: Link) -> None:
-    owner = link.owner
-    assert owner is not None
-    required = as_names(owner.get("required"))
-    if link.name not in required:
-        return
-    required.remove(link.name)
+def _release(owner: Schema, names: Collection[str]) -> None:
+    required = [name for name in as_names(owner.get("required")) if name not in names]
     if required:
         owner["required"] = required
     else:
         del owner["required"]
-    noted(owner, [f"{link.name} is needed too"])
+    noted(owner, [f"{name} is needed too" for name in names])
 
 
 def _graph(names: Iterable[str], links: Iterable[Link]) -> dict[str, list[str]]:

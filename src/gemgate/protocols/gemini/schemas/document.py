@@ -20,7 +20,7 @@ TOO_DEEP = "The schema is nested too deeply."
 MAX_CHARACTERS = 256 * 1024
 TOO_LARGE = "The schema has more than 256 KB; Gemini takes far less. Shorten it."
 MAX_TOTAL_CHARACTERS = 1024 * 1024
-"""How much the schemas of one request may have together, known ones too."""
+"""How much all schemas of one request may have together; each counts, also one that was seen before."""
 
 
 def decoded(text: JsonText) -> tuple[JsonText, object]:
@@ -60,21 +60,25 @@ class Document:
     def __init__(self, root: object) -> None:
         self.root = root
         self._marked: dict[str, object] | None = None
+        self._targets: dict[str, object] = {}
 
     def target(self, reference: str) -> object:
         """Give the schema that a reference points at, through references that are nothing else; None if there is none.
 
         Pointers may be percent-encoded, and name the wrong shelf of definitions; anchors and `$id`s are known too.
         """
-        seen: set[str] = set()
-        while reference not in seen:
-            seen.add(reference)
+        way: dict[str, None] = {}
+        while reference not in self._targets and reference not in way:
+            way[reference] = None
             found = self._found(reference)
             schema = as_schema(found)
             if schema is None or (further := reference_of(schema)) is None or not _only_refers(schema):
-                return found if schema is not None or isinstance(found, bool) else None
-            reference = further
-        return None
+                self._targets[reference] = found if schema is not None or isinstance(found, bool) else None
+            else:
+                reference = further
+        target = self._targets.get(reference)
+        self._targets.update(dict.fromkeys(way, target))
+        return target
 
     def _found(self, reference: str) -> object:
         if reference in ("", "#"):

@@ -16,10 +16,12 @@ from gemgate.protocols.gemini.schemas.roots import is_anything, joined
 from gemgate.protocols.gemini.schemas.unions import flattened
 from gemgate.protocols.gemini.schemas.values import Schema, as_list, as_names, as_schema
 from gemgate.protocols.gemini.schemas.walking import branches_of, properties_of, target_name
-from gemgate.protocols.gemini.schemas.words import compact, described, listed, noted
+from gemgate.protocols.gemini.schemas.words import compact, described, listed, noted, weight
 
 MAX_NODES = 1_000
 """Above so many schemas nothing is unrolled any more."""
+MAX_UNROLLED = 512 * 1024
+"""Above so many bytes that were written more than once, or came from definitions, nothing is unrolled any more."""
 MAX_DEPTH = 32
 """Below this level nothing is unrolled any more."""
 DEEPEST = MAX_GIVEN_DEPTH - 4
@@ -41,6 +43,7 @@ FOREIGN_REGEX = re.compile(r"\(\?(?:[=!>]|<[=!])|\\[1-9]|\\k<")
 
 OUTSIDE = frozenset({*ANNOTATIONS, "anyOf"})
 ANYTHING = "any JSON value"
+LEFT_OUT = "more of it left out"
 FREE = "value"
 """Gemini refuses objects without properties; this one stands for those that a client did not name."""
 
@@ -77,6 +80,8 @@ class _Expansion:
         self._definitions = definitions
         self._waiting: deque[_Place] = deque()
         self._count = 0
+        self._room = MAX_UNROLLED
+        self._weights: dict[str, int] = {}
 
     def written(self, root: Schema) -> Schema:
         made = self._later(root, -1, ())
@@ -115,12 +120,20 @@ class _Expansion:
 
     def _pointed(self, name: str, depth: int, inside: tuple[str, ...]) -> Schema:
         node = self._definitions[name]
+        if self._room < 0:
+            return noted({"type": node["type"]} if "type" in node else {}, [LEFT_OUT])
         full = self._count > MAX_NODES or depth > MAX_DEPTH or len(inside) > 2 * MAX_DEPTH
-        if not full and inside.count(name) < UNROLLED:
+        if node.get("type") in SCALARS or (not full and inside.count(name) < UNROLLED):
+            self._room -= self._weight(name)
             return node
         shallow: Schema = {key: node[key] for key in ("type", "title", "description", "enum") if key in node}
-        word = "more of it left out" if full else f"again a {name}"
-        return noted(shallow, [word]) if shallow.get("type") not in SCALARS else node
+        self._room -= weight(shallow)
+        return noted(shallow, [LEFT_OUT if full else f"again a {name}"])
+
+    def _weight(self, name: str) -> int:
+        if name not in self._weights:
+            self._weights[name] = weight(self._definitions[name])
+        return self._weights[name]
 
     # ── writing ──
 
@@ -196,9 +209,12 @@ class _Expansion:
             if all(_kinds(branch.node) in ([], ["object"]) for branch in found):
                 joint = flattened(base, [branch.node for branch in found])
                 return _Settled(joint, settled.nullable, (*settled.inside, *inside))
-        if "object" in _kinds(base) or self._count > MAX_NODES or any("$ref" in branch for branch in branches):
+        spread_weight = weight(base) * len(branches)
+        full = self._count > MAX_NODES or spread_weight > self._room
+        if full or "object" in _kinds(base) or any("$ref" in branch for branch in branches):
             words.append(f"and one of: {listed(branches)}")
             return _Settled(base, settled.nullable, settled.inside)
+        self._room -= spread_weight
         outer = {key: base.pop(key) for key in ANNOTATIONS if key in base}
         spread: Schema = {**outer, "anyOf": [{**base, **branch} for branch in branches]}
         alone = self.settled(spread, depth, settled.inside)

@@ -9,6 +9,9 @@ from gemgate.protocols.gemini.schemas.walking import branches_of, target_name
 WRAPPED = "value"
 """The one property of parameters that were no object."""
 
+MAX_HOPS = 64
+"""How many references are followed from a root; each may add its description."""
+
 OF_OBJECTS = frozenset(
     {*ANNOTATIONS, "properties", "required", "additionalProperties", "propertyOrdering", "anyOf"}
     | {"minProperties", "maxProperties"}
@@ -87,7 +90,7 @@ def _pointed(root: Schema, definitions: dict[str, Schema]) -> Schema:
         branches = branches_of(root)
         only = branches[0] if len(branches) == 1 and not root.keys() - {*ANNOTATIONS, "anyOf"} else root
         name = target_name(only)
-        if name is None or name in seen:
+        if name is None or name in seen or len(seen) > MAX_HOPS:
             return root
         seen.add(name)
         root = joined({key: value for key, value in root.items() if key in ANNOTATIONS}, definitions[name])

@@ -15,13 +15,13 @@ def flattened(base: Schema, branches: list[Schema]) -> Schema:
         for name, schema in properties_of(node).items():
             variants.setdefault(name, []).append(schema)
     made["properties"] = {name: _any_of(schemas) for name, schemas in variants.items()}
-    required = as_names(base.get("required"))
+    required = dict.fromkeys(as_names(base.get("required")))
     shared = [name for name in as_names(branches[0].get("required")) if name not in required] if branches else []
     for branch in branches[1:]:
         wanted = set(as_names(branch.get("required")))
         shared = [name for name in shared if name in wanted]
     if required or shared:
-        made["required"] = required + shared
+        made["required"] = [*required, *shared]
     if "additionalProperties" not in base and any(branch.get("additionalProperties") is False for branch in branches):
         made["additionalProperties"] = False
     sets = dict.fromkeys(", ".join(properties_of(branch)) for branch in branches)

@@ -51,17 +51,28 @@ def referred(schema: Schema) -> list[str]:
 def shorten_ways(root: Schema, definitions: dict[str, Schema]) -> None:
     """Point past definitions that are nothing but references, in place; those that only point at one another go."""
     aliases = {name: target for name, schema in definitions.items() if (target := target_name(schema)) is not None}
+    ends: dict[str, str | None] = {}
+    for name in aliases:
+        _follow(name, aliases, ends)
     for schema in (root, *definitions.values()) if aliases else ():
         for name, node in references(schema):
-            seen: set[str] = set()
-            while name in aliases and name not in seen:
-                seen.add(name)
-                name = aliases[name]
-            node["$ref"] = f"{DEFINITIONS}{name}"
-            if name in seen:
+            end = ends.get(name, name)
+            if end is None:
                 node.clear()
+            else:
+                node["$ref"] = f"{DEFINITIONS}{end}"
     for name in aliases:
         del definitions[name]
+
+
+def _follow(name: str, aliases: dict[str, str], ends: dict[str, str | None]) -> None:
+    """Note where a name and those on its way end; None if they go round."""
+    way: dict[str, None] = {}
+    while name in aliases and name not in ends and name not in way:
+        way[name] = None
+        name = aliases[name]
+    end = None if name in way else ends.get(name, name)
+    ends.update(dict.fromkeys(way, end))
 
 
 def reachable(root: Schema, definitions: dict[str, Schema]) -> dict[str, Schema]:

@@ -12,6 +12,7 @@
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from msgspec import json
 
@@ -19,6 +20,8 @@ from gemgate.protocols.gemini.schemas.values import Schema, as_count, as_list, a
 
 MAX_WORD = 120
 MAX_WORDS = 600
+FITTING = MAX_WORDS // 4
+"""More words than these never fit, so that nobody looks for them in what is said already."""
 
 
 def shortened(text: str, limit: int = MAX_WORD) -> str:
@@ -31,6 +34,11 @@ def compact(value: object) -> str:
     return shortened(json.encode(value).decode())
 
 
+def weight(value: object) -> int:
+    """Count the bytes of a value as JSON."""
+    return len(json.encode(value))
+
+
 def listed(values: Iterable[object]) -> str:
     """Write values as JSON with commas between them."""
     return shortened(", ".join(compact(value) for value in values))
@@ -39,7 +47,8 @@ def listed(values: Iterable[object]) -> str:
 def described(description: object, words: Iterable[str]) -> str | None:
     """Append words to a description in one pair of brackets; what it says already is not said again."""
     known = description if isinstance(description, str) else None
-    fresh = [word for word in dict.fromkeys(words) if known is None or word not in known]
+    looked_at = islice(dict.fromkeys(words), FITTING)
+    fresh = [word for word in looked_at if known is None or word not in known]
     if not fresh:
         return known
     note = f"({shortened('; '.join(fresh), MAX_WORDS)})"
