@@ -1,16 +1,16 @@
 """Tools of Gemini's own shape: `{"google_search": {}}`, `{"functionDeclarations": […]}`, and what only it knows."""
 
-from collections.abc import Callable
 from typing import cast
 
 import msgspec
 from msgspec import Raw, Struct, json
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import BuiltIn, BuiltInKind, Function, OpaqueTool, Tool
+from gemgate.hub.call import BuiltIn, Function, OpaqueTool, Tool
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText, Vendor
 from gemgate.protocols.openai_chat import wire
+from gemgate.protocols.openai_chat.built_ins import kind_of
 from gemgate.protocols.openai_chat.empty import EMPTY
 from gemgate.protocols.openai_chat.marks import GOOGLE
 from gemgate.protocols.shared.reading import unreadable
@@ -33,7 +33,7 @@ class _Declaration(Struct):
     description: str | None = None
 
 
-def native(raw: bytes, path: str, kind_of: Callable[[str], BuiltInKind | None], dropped: list[Dropped]) -> list[Tool]:
+def native(raw: bytes, path: str, dropped: list[Dropped]) -> list[Tool]:
     """Read one entry, which may hold several tools; raises `InvalidRequest`."""
     members = wire.decode_members(raw)
     if not members:

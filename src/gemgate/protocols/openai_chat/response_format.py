@@ -32,8 +32,8 @@ def output_of(form: wire.ResponseFormat | None, modalities: tuple[str, ...]) -> 
     named = form.json_schema or form
     path = f"{PATH}.json_schema.schema" if form.json_schema is not None else f"{PATH}.schema"
     schema = _schema(named.schema, path)
-    if schema is not None:
-        schema = _named(schema, {"title": named.name, "description": named.description})
+    if schema is not None and named.description:
+        schema = _described(schema, named.description)
     return Output(json=True, schema=schema, modalities=modalities)
 
 
@@ -41,14 +41,15 @@ def _schema(raw: wire.JsonField, path: str) -> JsonText | None:
     return None if raw is UNSET or bytes(raw) == b"null" else schema_text(raw, path)
 
 
-def _named(schema: JsonText, words: dict[str, str | None]) -> JsonText:
-    """Put what is said beside a schema into it, where it says nothing itself."""
+def _described(schema: JsonText, description: str) -> JsonText:
+    """Put the description beside a schema into it, where it has none itself; its name means nothing to a model."""
     try:
         members = json.decode(schema, type=dict[str, Raw])
     except msgspec.ValidationError:
         return schema  # `true` is a schema too
-    fresh = {key: word for key, word in words.items() if word and key not in members}
-    return json.encode({**members, **fresh}).decode() if fresh else schema
+    if "description" in members:
+        return schema
+    return json.encode({**members, "description": description}).decode()
 
 
 def unknown_form(raw: Raw | None) -> list[Dropped]:
