@@ -19,7 +19,7 @@ from gemgate.keys.pool import KeyPool, Lease
 from gemgate.media.bring import Fetcher, brought
 from gemgate.pipeline.asking import Asking
 from gemgate.pipeline.attempt import begin
-from gemgate.pipeline.contracts import Answer, Clock, KeyOf, Memory
+from gemgate.pipeline.contracts import Answer, Clock, KeyOf, Memory, Watching
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.fit import in_client_terms
 from gemgate.pipeline.heartbeat import Heartbeat
@@ -175,20 +175,12 @@ class Handler:
         single = None if call.parallel_calls else SingleCall()
         watch = None if self._memory is None else self._memory.watch(call, _caller_id(exchange), target.family)
         try:
-            batch = answer.first if work.usage is None or not call.stream else _again(answer.first)
-            rest = answer.rest()
-            while batch is not None:
-                if single is not None:
-                    batch = single.filtered(batch)
-                if watch is not None:
-                    watch.see(batch)
-                if work.usage is not None:
-                    batch = work.counted(batch)
-                if batch:
-                    if watch is not None and isinstance(batch[-1], Finish):
-                        watch.keep()  # before the client can come back with it
-                    yield batch
-                batch = await anext(rest, None)
+            first = answer.first if work.usage is None or not call.stream else _again(answer.first)
+            if told := _told(first, work, single, watch):
+                yield told
+            async for batch in answer.rest():
+                if told := _told(batch, work, single, watch):
+                    yield told
         finally:
             if watch is not None:
                 watch.keep()
@@ -235,6 +227,17 @@ def _let_go(error: BaseException | None) -> None:
     while error is not None:
         clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+def _told(batch: list[Event], work: "Work[Answer]", single: SingleCall | None, watch: Watching | None) -> list[Event]:
+    """Give what the client is told of a batch; may be nothing."""
+    if single is not None:
+        batch = single.filtered(batch)
+    if watch is not None:
+        watch.see(batch)
+        if batch and isinstance(batch[-1], Finish):
+            watch.keep()  # before the client can come back with it
+    return batch if work.usage is None else work.counted(batch)
 
 
 def _again(events: list[Event]) -> list[Event]:

@@ -26,10 +26,12 @@ async def send_batch(exchange: Exchange, writer: Writer, batch: list[Event]) -> 
         await _send(exchange, writer, writer.stream(batch), more=True)
         return
     remember_usage(exchange, batch)
-    finishes = [event for event in batch if isinstance(event, (Finish, Failure))]
-    data = writer.stream(batch[: -len(finishes)])
+    first = len(batch) - 1
+    while first and isinstance(batch[first - 1], (Finish, Failure)):
+        first -= 1
+    data = writer.stream(batch[:first])
     try:
-        data += writer.stream(finishes) + writer.end()
+        data += writer.stream(batch[first:]) + writer.end()
     except GemgateError:
         if data:
             await _send(exchange, writer, data, more=True)

@@ -103,7 +103,7 @@ class ChoiceStream:
         if kind is Text or kind is Thought:
             if kind is Text:
                 self._said = True
-                self._track.visible(text)
+                self._track.visible += len(text)
             chunks += (self._prefixes[kind], encode(text), self._suffix)
         elif isinstance(part, ToolCall) and part.name not in self._style.custom:
             self._arguments(text, chunks)
@@ -160,7 +160,7 @@ class ChoiceStream:
 
     def _text(self, text: str, chunks: list[bytes]) -> None:
         self._said = True
-        self._track.visible(text)
+        self._track.visible += len(text)
         self.emit(b'"content":%s' % encode(text), chunks)
 
     def _mark(self, signature: Signature | None) -> None:

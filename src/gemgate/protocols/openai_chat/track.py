@@ -4,32 +4,28 @@
 class ContentTrack:
     """Where the visible text stands within `content`, which also holds code, images and their fences."""
 
-    __slots__ = ("_insertions", "_position", "_visible")
+    __slots__ = ("_inserted", "_insertions", "visible")
 
     def __init__(self) -> None:
+        self.visible = 0
+        """How many characters of the model's own words were written; whoever writes them adds to it."""
+        self._inserted = 0
         self._insertions: list[tuple[int, int]] = []
-        self._visible = 0
-        self._position = 0
 
     @property
     def opening(self) -> bool:
         """Whether nothing has been written yet."""
-        return self._position == 0
+        return self.length == 0
 
     @property
     def length(self) -> int:
         """How long `content` is by now, in characters."""
-        return self._position
-
-    def visible(self, text: str) -> None:
-        """The model's own words were written."""
-        self._visible += len(text)
-        self._position += len(text)
+        return self.visible + self._inserted
 
     def inserted(self, text: str) -> None:
-        """Something else was written among them."""
-        self._insertions.append((self._visible, len(text)))
-        self._position += len(text)
+        """Something else was written among the model's words."""
+        self._insertions.append((self.visible, len(text)))
+        self._inserted += len(text)
 
     def place(self, offset: int) -> int:
         """Turn an offset in the visible text into one in `content`."""

@@ -60,7 +60,7 @@ class _Message:
             case Text():
                 start = self.track.length
                 self._content.append(part.text)
-                self.track.visible(part.text)
+                self.track.visible += len(part.text)
                 self._mark(start, part.signature)
             case Thought():
                 self._thoughts.append(part.text)
