@@ -56,7 +56,7 @@ class Uri(Struct, frozen=True):
 
 
 class Remote(Struct, frozen=True):
-    """Media at an http or https address; before a request is rendered it is decided who fetches it."""
+    """Media at an address (`https:`, `gs:`, a file's name); who fetches it is decided before a request is rendered."""
 
     url: str
 

@@ -77,7 +77,7 @@ def _facts(exchange: Exchange, seconds: float, *, gone: bool) -> dict[str, objec
         facts["caller"] = exchange.caller.id
     if exchange.asked_model:
         facts["model"] = exchange.asked_model[:200]
-        if exchange.sent_model != exchange.asked_model:
+        if exchange.sent_model and exchange.sent_model != exchange.asked_model:
             facts["sent_model"] = exchange.sent_model[:200]
     usage = exchange.count_usage() if exchange.count_usage is not None else exchange.usage
     if usage is not None:

@@ -8,6 +8,7 @@ from gemgate.catalog.catalog import Target
 from gemgate.hub.call import Function, Generate, Output, Reasoning
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Media, Message, Part, Text
+from gemgate.protocols.shared.json_words import json_words
 from gemgate.upstreams.refusal import Parameter
 
 WHY = "the upstream says that this model does not support it"
@@ -71,10 +72,7 @@ def _wished(call: Generate, target: Target) -> tuple[Dropped, ...]:
 
 
 def _in_words(call: Generate, output: Output) -> Generate:
-    words = "Answer with one JSON document and nothing else."
-    if call.output.schema is not None:
-        words = f"{words} Its JSON Schema: {call.output.schema}"
-    return replace(call, output=output, system=(*call.system, Text(words)))
+    return replace(call, output=output, system=(*call.system, Text(json_words(call.output.schema))))
 
 
 def _plain(parts: tuple[Part, ...]) -> tuple[Part, ...]:

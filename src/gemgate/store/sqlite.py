@@ -17,8 +17,6 @@ from gemgate.store.write_behind import WriteBehind
 
 BUSY_SECONDS = 5.0
 PURGE_ROWS = 1_000
-FOUND_AT_ONCE = 500
-"""SQLite bounds the parameters of one statement."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 P = ParamSpec("P")
@@ -144,8 +142,8 @@ COLUMNS = "SELECT resource, key_id, caller_id, location, expires_at FROM owners"
 
 def _find(connection: sqlite3.Connection, resources: list[str], now: float) -> list[Owner]:
     found: list[Owner] = []
-    for start in range(0, len(resources), FOUND_AT_ONCE):
-        names = resources[start : start + FOUND_AT_ONCE]
+    for start in range(0, len(resources), signature_rows.FOUND_AT_ONCE):
+        names = resources[start : start + signature_rows.FOUND_AT_ONCE]
         marks = ", ".join("?" for _ in names)
         rows = connection.execute(f"{COLUMNS} WHERE resource IN ({marks}) AND expires_at > ?", (*names, now))
         found += (_owner(row) for row in rows)

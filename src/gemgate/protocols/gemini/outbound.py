@@ -19,6 +19,7 @@ from gemgate.protocols.gemini.parts import FORMAT, from_hub
 from gemgate.protocols.gemini.segments import segments
 from gemgate.protocols.gemini.tools import offer
 from gemgate.protocols.gemini.turns import ended, is_plain, shaped, signed
+from gemgate.protocols.shared.json_words import json_words
 
 SAFETY_OFF = Raw(
     json.encode(
@@ -130,5 +131,4 @@ def _json_hint(output: Output, dropped: list[Dropped]) -> tuple[Part, ...]:
     if not output.json and output.schema is None:
         return ()
     dropped.append(Dropped("output", "this model takes no JSON mode beside tools; it is asked for in the system text"))
-    words = "When you answer with text, answer with one JSON document and nothing else."
-    return (Text(f"{words} Its JSON Schema: {output.schema}" if output.schema else words),)
+    return (Text(json_words(output.schema)),)
