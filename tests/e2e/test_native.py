@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -374,26 +375,39 @@ def beating_bed() -> Iterator[Bed]:
 STREAM = generate_path(method="streamGenerateContent?alt=sse")
 
 
-async def test_blank_lines_before_and_between_events(beating_bed: Bed) -> None:
+OLD_SDK = re.compile(rb"data: (.*?)(?:\n\n|\r\r|\r\n\r\n)")
+"""How Google's older SDK for JavaScript reads a stream: from its very beginning, event by event, nothing between."""
+
+
+def _events(stream: bytes) -> list[Any]:
+    found, at = [], 0
+    while at < len(stream):
+        event = OLD_SDK.match(stream, at)
+        assert event, stream[at:]
+        found.append(json.loads(event[1]))
+        at = event.end()
+    return found
+
+
+async def test_signs_of_life_before_and_between_events(beating_bed: Bed) -> None:
     bed, silent, between = beating_bed, Gate(), Gate(1)
     bed.up.reset()
     bed.up.answer(stall(silent, sse(text_chunks("one ", "two"), gate=between)))
     async with bed.open("POST", STREAM, NATIVE) as (_, answer):
         assert answer.status == 200 and (answer.header("content-type") or "").startswith("text/event-stream")
-        pieces = answer.pieces()
-        said = await anext(pieces)
-        assert not said.strip()
+        pieces, said = answer.pieces(), b""
+        while said != b"data:   ":  # an event has begun, and goes on beginning
+            said += await anext(pieces)
         silent.open()
-        while not said.endswith(b"\r\n\r\n\r\n"):  # an event, and a blank line after it
+        while not said.endswith(b"\r\n\r\ndata: "):
             said += await anext(pieces)
         between.open()
         said += b"".join([piece async for piece in pieces])
-    chunks = [json.loads(line[6:]) for line in said.splitlines() if line]
-    texts = [part["text"] for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"]]
+    texts = [part["text"] for chunk in _events(said) for part in chunk["candidates"][0]["content"]["parts"]]
     assert "".join(texts) == "one two"
 
 
-async def test_no_blank_line_breaks_an_event(beating_bed: Bed) -> None:
+async def test_no_sign_of_life_breaks_an_event(beating_bed: Bed) -> None:
     bed, gate = beating_bed, Gate(1)
     bed.up.reset()
     bed.up.answer(raw_stream([b'data: {"candidates":', b"[]}\r\n\r\n"], gate=gate))
@@ -408,6 +422,32 @@ async def test_no_blank_line_breaks_an_event(beating_bed: Bed) -> None:
     assert said == b'data: {"candidates":[]}\r\n\r\n'
 
 
+@pytest.mark.parametrize("frames", [[b": hello\r\n\r\n", b'data: {"candidates":[]}\r\n\r\n'], []])
+async def test_what_begins_otherwise_comes_after_an_empty_event(beating_bed: Bed, frames: list[bytes]) -> None:
+    bed, gate = beating_bed, Gate()
+    bed.up.reset()
+    bed.up.answer(stall(gate, raw_stream(frames)))
+    async with bed.open("POST", STREAM, NATIVE) as (_, answer):
+        pieces = answer.pieces()
+        said = await anext(pieces)
+        gate.open()
+        said += b"".join([piece async for piece in pieces])
+    assert said.lstrip(b" ").startswith(b"data: ") and said.replace(b" ", b"").startswith(b"data:{}\r\n\r\n")
+    assert said.endswith(b"".join(frames))
+
+
+async def test_a_page_instead_of_a_stream_is_told_in_it(beating_bed: Bed) -> None:
+    bed, gate = beating_bed, Gate()
+    bed.up.reset()
+    bed.up.answer(stall(gate, reply(b"{}", headers={"content-type": "application/json"})))
+    async with bed.open("POST", STREAM, NATIVE) as (_, answer):
+        pieces = answer.pieces()
+        said = await anext(pieces)
+        gate.open()
+        said += b"".join([piece async for piece in pieces])
+    assert "no event stream" in _events(said)[-1]["error"]["message"]
+
+
 @pytest.mark.parametrize("failure", [error(400, "You may not."), error(503, "Overloaded.")])
 async def test_a_failure_after_a_sign_of_life_is_told_in_the_stream(beating_bed: Bed, failure: Any) -> None:
     bed, gate = beating_bed, Gate()
@@ -418,5 +458,6 @@ async def test_a_failure_after_a_sign_of_life_is_told_in_the_stream(beating_bed:
         said = await anext(pieces)
         gate.open()
         said += b"".join([piece async for piece in pieces])
-    told = json.loads(said.strip().removeprefix(b"data: "))["error"]
-    assert answer.status == 200 and told["message"] in ("You may not.", "Overloaded.") and told["code"] in (400, 503)
+    (told,) = _events(said)
+    assert answer.status == 200 and told["error"]["message"] in ("You may not.", "Overloaded.")
+    assert told["error"]["code"] in (400, 503)

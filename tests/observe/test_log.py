@@ -167,3 +167,12 @@ def test_set_up(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert said.out == ""
     assert "told [redacted]" in said.err and "a warning" in said.err and "not told" not in said.err
     assert said.err.startswith("{") is (form == "json")
+
+
+def test_an_answer_that_broke_off_is_a_warning_and_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    made = full()
+    made.broke_off = "The connection to the upstream broke off."
+    with caplog.at_level("INFO", logger=LOGGER.name):
+        log_exchange(made, 0.0, 1.0)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and "broke off: The connection" in record.getMessage()

@@ -7,15 +7,17 @@ from time import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import BrokenAnswer, GemgateError, InvalidRequest, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Event, Failure, Finish, ResponseStart, Usage
-from gemgate.hub.parts import Inline, Media, Opaque, Part, Signature, Text, ToolCall, Vendor
+from gemgate.hub.parts import Inline, Media, Message, Opaque, Part, Signature, Text, ToolCall, Vendor
 from gemgate.keys.pool import Lease
 from gemgate.media.fetch import MediaFetcher
+from gemgate.pipeline.contracts import Filled
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.recall.recall import Recall
 from gemgate.upstreams.refusal import UpstreamRefusal
@@ -226,11 +228,29 @@ async def test_another_key_is_tried_where_leaving_out_changes_nothing() -> None:
     assert error is None and exchange.attempts == 2 == len(set(fake.keys))
 
 
+class SigningMemory(Memory):
+    """A memory that has the signature of every call."""
+
+    async def filled(self, call: Generate, caller_id: str, family: str, *, everything: bool) -> Filled:
+        messages = tuple(Message(message.role, tuple(map(_signed, message.parts))) for message in call.messages)
+        return Filled(replace(call, messages=messages), (b"a name",))
+
+
+def _signed(part: Part) -> Part:
+    return replace(part, signature=Signature("gemini", "cmVjYWxsZWQ=")) if isinstance(part, ToolCall) else part
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_what_was_put_back_and_refused_is_forgotten(stream: bool) -> None:
-    house = House(Fake(refused("client", signature=True), broken(), answered("hello")), memory=Memory())
-    assert await house.serve(messages=CALLED, stream=stream) is None
-    assert house.memory is not None and house.memory.forgotten == [[b"a name"]]
+    stripped = [
+        CALLED[0],
+        CALLED[1] | {"tool_calls": [CALLED[1]["tool_calls"][0] | {"extra_content": {}}]},
+        *CALLED[2:],
+    ]
+    for messages, forgotten in ((stripped, [[b"a name"]]), (CALLED, [])):  # the client's own may be the refused one
+        house = House(Fake(refused("client", signature=True), broken(), answered("hello")), memory=SigningMemory())
+        assert await house.serve(messages=messages, stream=stream) is None
+        assert house.memory is not None and house.memory.forgotten == forgotten
     house = House(Fake(refused("quota"), answered("hello")), memory=Memory())
     assert await house.serve(messages=CALLED, stream=stream) is None
     assert house.memory is not None and house.memory.forgotten == []

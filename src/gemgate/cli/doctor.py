@@ -1,8 +1,8 @@
 """`gemgate doctor`: is everything in place, and if not, what to do."""
 
 import asyncio
-import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -68,9 +68,12 @@ def _data_folder(path: Path) -> Finding:
     nearest = path
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
-    if os.access(nearest, os.W_OK | os.X_OK):
-        return Finding(True, f"data folder {path}")
-    return Finding(False, f"data folder {path}", "It cannot be written. Name another in GEMGATE_DATA_DIR.")
+    try:
+        Path(tempfile.mkdtemp(dir=nearest)).rmdir()  # whether one may, only trying tells
+    except OSError as error:
+        cure = f"It cannot be written ({error.strerror}). Name another in GEMGATE_DATA_DIR."
+        return Finding(False, f"data folder {path}", cure)
+    return Finding(True, f"data folder {path}")
 
 
 def _client_keys(settings: Settings) -> Finding:

@@ -11,12 +11,19 @@ from gemgate.app import translator
 from gemgate.config import load
 from gemgate.errors import GemgateError
 
+BOM = b"\xef\xbb\xbf"
+"""What some editors put before text."""
+
 
 def translate(environment: Mapping[str, str], flags: Mapping[str, object], path: str, file: str) -> int:
     """Print the translation of the request in a file (`-` is standard input); gives 1 if it cannot be translated."""
     settings = load(environment, flags)
     try:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        body = body.removeprefix(BOM)
+        if not body.strip():
+            print("gemgate: there is no request; pipe its body in, or name a FILE", file=sys.stderr)
+            return 1
         json.decode(body, type=Raw)
     except OSError as error:
         print(f"gemgate: {file} cannot be read: {error.strerror}", file=sys.stderr)

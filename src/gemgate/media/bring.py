@@ -172,6 +172,10 @@ def _blaming(use: _Use) -> Generator[None]:
 
 def _inlined(media: Media, fetched: Fetched, path: str) -> Media:
     url = _url(media)
+    if not fetched.data:
+        raise InvalidRequest(
+            f"{_host(url)} sent a file without any data. Check the address.", param=path, code="unsupported_media"
+        )
     hint = specific(media.mime_type)
     kind = decided(specific(fetched.content_type) or hint, fetched.data, url)
     if is_text(kind) and not _may_be_text(media, url, kind):

@@ -37,12 +37,12 @@ class Budget:
         self._free = min(self._free + size_bytes, self._size)
         while self._line:
             wanted, turn = self._line[0]
+            if not turn.done() and wanted > self._free:
+                return
+            self._line.popleft()  # before anything that may allocate, and so collect, and so give back
             if not turn.done():  # else it has left the line
-                if wanted > self._free:
-                    return
                 self._free -= wanted
                 turn.set_result(None)
-            self._line.popleft()
 
 
 class Share:

@@ -55,7 +55,7 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
 
 def log_exchange(exchange: Exchange, began: float, now: float, *, gone: bool = False) -> None:
     """Write the line of a finished request; `began` and `now` in seconds of one clock."""
-    level = logging.WARNING if exchange.status >= 500 else logging.INFO
+    level = logging.WARNING if exchange.status >= 500 or exchange.broke_off else logging.INFO
     if not LOGGER.isEnabledFor(level):
         return
     facts = _facts(exchange, now - began, gone=gone)
@@ -83,6 +83,8 @@ def _facts(exchange: Exchange, seconds: float, *, gone: bool) -> dict[str, objec
     if usage is not None:
         facts["input_tokens"] = usage.input_tokens
         facts["output_tokens"] = usage.output_tokens + usage.thought_tokens
+    if exchange.broke_off:
+        facts["broke_off"] = exchange.broke_off[:200]
     if exchange.dropped:
         facts["dropped"] = [item.path for item in exchange.dropped]
     return facts
@@ -96,6 +98,8 @@ def _sentence(facts: dict[str, object]) -> str:
         words.append(f"{facts['upstream']} x{facts['attempts']}")
     if "input_tokens" in facts:
         words.append(f"{facts['input_tokens']}+{facts['output_tokens']} tokens")
+    if "broke_off" in facts:
+        words.append(f"broke off: {facts['broke_off']}")
     if "dropped" in facts:
         words.append(f"dropped {facts['dropped']}")
     words.append(f"{facts['request_id']}")

@@ -62,6 +62,7 @@ class Exchange:
         "asked_model",
         "at_once",
         "attempts",
+        "broke_off",
         "caller",
         "cors",
         "count_usage",
@@ -118,6 +119,8 @@ class Exchange:
         self.usage: Usage | None = None
         self.count_usage: Callable[[], Usage | None] | None = None
         """Finds the usage of a relayed answer, for who wants to know."""
+        self.broke_off = ""
+        """Why an answer that had begun was not finished; the client has been told in its stream."""
         self.status = 0
         self.started = False
         self.ended = False

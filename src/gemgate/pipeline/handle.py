@@ -27,6 +27,7 @@ from gemgate.pipeline.insistent import Insistent
 from gemgate.pipeline.send import STREAM_HEADERS, remember_usage, send_batch, send_blank
 from gemgate.pipeline.several import all_begun, singles
 from gemgate.pipeline.single_call import SingleCall
+from gemgate.pipeline.unsigned import is_signed
 from gemgate.pipeline.work import Work
 from gemgate.upstreams.base import Prepared, Upstream
 
@@ -156,6 +157,7 @@ class Handler:
             await heartbeat.stop()
             if not exchange.started:
                 raise
+            exchange.broke_off = error.message
             await exchange.send(writer.failure(error), more=False)
         finally:
             await heartbeat.stop()
@@ -169,7 +171,7 @@ class Handler:
             in_client_terms(error, work.parsed.paths)
             raise
         finally:
-            if self._memory is not None and work.recalled and work.learnt.bare:
+            if self._memory is not None and work.recalled and work.learnt.bare and not is_signed(work.parsed.call):
                 self._memory.forget(work.recalled)
                 work.recalled = ()
         single = None if call.parallel_calls else SingleCall()

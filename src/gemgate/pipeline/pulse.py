@@ -6,25 +6,31 @@ from gemgate.pipeline.send import STREAM_HEADERS
 
 EVENT_STREAM = b"text/event-stream"
 EVENT_ENDS = (b"\r\n\r\n", b"\n\n")
-BLANK_LINE = b"\r\n"
-"""Ends no event, because none has begun; unlike a comment, every client's parser skips it."""
+BEGINNING = b"data: "
+EMPTY_EVENT_END = b"{}\r\n\r\n"
 
 
 class Pulse:
-    """Sends blank lines between the events of a stream while nothing comes for `seconds`; stop it at the end.
+    """Begins the next event early while nothing comes for `seconds`, and spins its line out with blanks.
 
-    The first one begins the answer, with status 200.
+    JSON may begin with blanks, so that every client takes it; comments and empty lines break the vendor's own older
+    SDKs. The first beat begins the answer, with status 200. Stop it at the end.
     """
 
     def __init__(self, exchange: Exchange, seconds: float) -> None:
         self._exchange = exchange
         self._between_events = True
+        self._begun = False
         self._heartbeat = Heartbeat(seconds, self._beat)
 
-    def passed(self, chunk: bytes) -> None:
-        """A piece of the stream goes to the client."""
-        self._between_events = chunk.endswith(EVENT_ENDS)
+    def passed(self, chunk: bytes) -> bytes:
+        """Give a piece of the stream as it goes to the client: without the beginning that is there already."""
         self._heartbeat.touch()
+        if self._begun:
+            self._begun = False
+            chunk = chunk[len(BEGINNING) :] if chunk.startswith(BEGINNING) else EMPTY_EVENT_END + chunk
+        self._between_events = chunk.endswith(EVENT_ENDS)
+        return chunk
 
     async def stop(self) -> None:
         """Fall silent; a beat under way is finished first."""
@@ -35,4 +41,5 @@ class Pulse:
             return
         if not self._exchange.started:
             await self._exchange.start(200, EVENT_STREAM, STREAM_HEADERS)
-        await self._exchange.send(BLANK_LINE)
+        begun, self._begun = self._begun, True
+        await self._exchange.send(b" " if begun else BEGINNING)

@@ -181,30 +181,34 @@ async def pass_on(
             return
         if not exchange.started:
             await exchange.start(response.status, content_type, headers)
+        elif not content_type.startswith(EVENT_STREAM):
+            raise NetworkError("The upstream's answer is no event stream.")
         while chunk:
             peek.feed(chunk)
             if response.exhausted:
                 break
-            if pulse is not None:
-                pulse.passed(chunk)
-            await exchange.send(chunk)
+            await exchange.send(chunk if pulse is None else pulse.passed(chunk))
             chunk = await response.read()
-        await exchange.send(chunk, more=False)
+        await exchange.send(chunk if pulse is None else pulse.passed(chunk), more=False)
     except NetworkError as fault:
         error = Timeout(str(fault)) if isinstance(fault, DeadlineError) else UpstreamError(str(fault))
         if not exchange.started:
             raise error from fault
-        await break_off(exchange, error, content_type)
+        await break_off(exchange, error, EVENT_STREAM if pulse is not None else content_type, pulse)
     finally:
         exchange.count_usage = peek.usage
         await response.aclose()
 
 
-async def break_off(exchange: Exchange, error: GemgateError, content_type: bytes = EVENT_STREAM) -> None:
+async def break_off(
+    exchange: Exchange, error: GemgateError, content_type: bytes = EVENT_STREAM, pulse: Pulse | None = None
+) -> None:
     """End an answer that the upstream did not finish: with an error where that can be told, else by hanging up."""
     assert exchange.render_error is not None
+    exchange.broke_off = error.message
     if content_type.startswith(EVENT_STREAM):
-        await exchange.send(b"data: " + exchange.render_error(error)[1] + b"\r\n\r\n", more=False)
+        event = b"data: " + exchange.render_error(error)[1] + b"\r\n\r\n"
+        await exchange.send(event if pulse is None else pulse.passed(event), more=False)
     else:
         exchange.ended = True
 

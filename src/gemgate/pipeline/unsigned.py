@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from gemgate.hub.call import Generate
+from gemgate.hub.call import Call, Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Message, Opaque, Part
 
@@ -29,3 +29,9 @@ def _bare(message: Message) -> tuple[Part, ...]:
         else:
             bare.append(part if part.signature is None else replace(part, signature=None))
     return tuple(bare)
+
+
+def is_signed(call: Call) -> bool:
+    """Whether a call came with signatures of the client's own: then one of those may be the refused one."""
+    messages = call.messages if isinstance(call, Generate) else ()
+    return any(not isinstance(part, Opaque) and part.signature for message in messages for part in message.parts)

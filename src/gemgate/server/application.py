@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from gemgate.errors import SettingsError
 from gemgate.observe.log import LOGGER
 from gemgate.pipeline.exchange import Receive, Send
 from gemgate.server.endpoint import Endpoint
@@ -35,6 +36,10 @@ class Application:
         try:
             for step in self._starts:
                 await step()
+        except SettingsError as error:
+            LOGGER.error("%s", error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         except Exception as error:
             LOGGER.exception("the server could not start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})

@@ -119,7 +119,7 @@ class RelayedGemini:
             await pulse.stop()
             if not exchange.started:
                 raise
-            await break_off(exchange, error.error if isinstance(error, UpstreamRefusal) else error)
+            await break_off(exchange, error.error if isinstance(error, UpstreamRefusal) else error, pulse=pulse)
         finally:
             await pulse.stop()
 

@@ -75,8 +75,8 @@ def test_detail_of_each_part() -> None:
     [
         (["low", "low"], "LOW", []),
         ([None, "medium"], "MEDIUM", []),
-        (["low", "high", "medium"], "HIGH", ["messages"]),
-        (["ultra_high"], "HIGH", ["messages"]),
+        (["low", "high", "medium"], "HIGH", ["media.detail"]),
+        (["ultra_high"], "HIGH", ["media.detail"]),
     ],
 )
 def test_one_detail_for_all_is_the_closest(details: list[Detail | None], level: str, lost: list[str]) -> None:

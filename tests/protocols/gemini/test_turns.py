@@ -151,7 +151,7 @@ def test_the_first_call_of_each_step_of_the_current_turn_is_signed() -> None:
 
 
 def test_a_lost_signature_is_recorded_once() -> None:
-    assert [drop.path for drop in outbound(ask(*SIGNED), NEW).dropped] == ["messages"]
+    assert [drop.path for drop in outbound(ask(*SIGNED), NEW).dropped] == ["signatures"]
     assert outbound(ask(*SIGNED[3:4], *SIGNED[6:8]), NEW).dropped == ()
 
 
@@ -184,7 +184,7 @@ def test_image_models_insist_in_plain_talk_too() -> None:
     abilities = Abilities(signatures=True, output=("text", "image"))
     call_of_talk = ask(user("a"), model("b"), user("c"))
     (drop,) = outbound(call_of_talk, abilities).dropped
-    assert drop.path == "messages" and "signature" in drop.why
+    assert drop.path == "signatures" and "signature" in drop.why
     body = checked(call_of_talk, abilities=abilities)
     assert body["contents"][1]["parts"] == [{"text": "b", "thoughtSignature": DUMMY_SIGNATURE.value}]
     assert outbound(ask(user("a"), model(Text("b", MARK)), user("c")), abilities).dropped == ()

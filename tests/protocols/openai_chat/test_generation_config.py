@@ -73,7 +73,8 @@ def test_the_requests_own_fields_win() -> None:
         ),
         ({"responseModalities": ["TEXT", "IMAGE"]}, Output(modalities=("text", "image"))),
         ({"responseModalities": ["AUDIO"]}, Output(modalities=("audio",))),
-        ({"responseModalities": ["TEXT"]}, Output()),
+        ({"responseModalities": ["TEXT"]}, Output(modalities=("text",))),
+        ({"responseMimeType": "text/plain", "response_json_schema": SCHEMA}, Output()),
     ],
 )
 def test_the_form_of_the_answer(config: Json, output: Output) -> None:
@@ -83,7 +84,11 @@ def test_the_form_of_the_answer(config: Json, output: Output) -> None:
 
 def test_a_response_format_wins() -> None:
     parsed = parse(response_format={"type": "json_object"}, generation_config={"response_json_schema": SCHEMA})
-    assert isinstance(parsed.call, Generate) and parsed.call.output == Output(json=True)
+    assert isinstance(parsed.call, Generate) and parsed.call.output == Output(json=True, schema=json.dumps(SCHEMA))
+    assert parsed.dropped == ()
+    other = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "string"}}}
+    parsed = parse(response_format=other, generation_config={"response_json_schema": SCHEMA})
+    assert isinstance(parsed.call, Generate) and parsed.call.output.schema != json.dumps(SCHEMA)
     assert [drop.path for drop in parsed.dropped] == ["generation_config.response_json_schema"]
 
 
@@ -91,6 +96,7 @@ def test_a_response_format_wins() -> None:
     "config",
     [
         {"response_mime_type": "text/x.enum", "response_schema": {"type": "STRING", "enum": ["a"]}},
+        {"response_mime_type": "text/x.enum", "response_json_schema": {"type": "string", "enum": ["a"]}},
         {"media_resolution": "MEDIA_RESOLUTION_LOW"},
         {"something_new": 1},
     ],

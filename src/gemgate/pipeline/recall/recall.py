@@ -56,7 +56,8 @@ class Recall:
         wanted = _wanted(call, caller_id, everything=everything)
         if not wanted:
             return Filled(call)
-        found = await self._find(list(dict.fromkeys(item.key for item in wanted)))
+        texts = {item.key for item in wanted if item.piece.anchor is None}
+        found = await self._find(list(dict.fromkeys(item.key for item in wanted)), texts)
         parts: dict[int, list[Part]] = {}
         names: dict[bytes, None] = {}
         for item in wanted:
@@ -77,13 +78,15 @@ class Recall:
 
     def forget(self, names: Sequence[bytes]) -> None:
         """Put these back no more, whichever process is asked; what is signed anew under the same name will be."""
-        self._keep(dict.fromkeys(names, ABSENT))
+        now, absent = self._seconds(), dict.fromkeys(names, ABSENT)
+        self._recent.add(absent, now + ABSENT_SECONDS)
+        self._store.remember(absent, now + KEPT_SECONDS)
 
     def watch(self, call: Generate, caller_id: str, family: str) -> Watch:
         """Watch the reply to a call."""
         return Watch(self._remember, caller_id, family, last_speech(call.messages))
 
-    async def _find(self, keys: list[bytes]) -> dict[bytes, Record]:
+    async def _find(self, keys: list[bytes], texts: set[bytes]) -> dict[bytes, Record]:
         now = self._seconds()
         rows = self._recent.find(keys, now)
         missing = [key for key in keys if key not in rows]
@@ -95,13 +98,14 @@ class Recall:
                 self._trouble.tell("signatures cannot be recalled", error)
             else:
                 rows |= stored
-                self._recent.add({key: ABSENT for key in missing if key not in stored}, now + ABSENT_SECONDS)
+                # Of texts alone: another process may be writing a call's signature, which models insist on.
+                absent = [key for key in missing if key in texts and key not in stored]
+                known = self._recent.find(absent, now)
+                self._recent.add({key: ABSENT for key in absent if key not in known}, now + ABSENT_SECONDS)
         return dict(_records(rows))
 
     def _remember(self, records: Mapping[bytes, Record]) -> None:
-        self._keep({key: _encode(record) for key, record in records.items()})
-
-    def _keep(self, rows: Mapping[bytes, bytes]) -> None:
+        rows = {key: _encode(record) for key, record in records.items()}
         expires_at = self._seconds() + KEPT_SECONDS
         self._recent.add(rows, expires_at)
         self._store.remember(rows, expires_at)

@@ -19,6 +19,8 @@ MAX_STOP_SEQUENCES = 5
 MAX_LOGPROBS = 20
 MAX_INT32 = 2**31 - 1
 MAX_TEMPERATURE = 2.0
+UNSTEERED = "this model's thinking is not steered that way"
+UNSTOPPABLE = "this model cannot stop thinking; it thinks as little as it can, unseen"
 NO_CONFIG = wire.GenerationConfig()
 
 RESOLUTIONS: dict[Detail, Raw] = {
@@ -42,7 +44,7 @@ def generation_config(
     _sampling(config, call.sampling, abilities, dropped)
     _output(config, call.output, abilities, json_mode=json_mode)
     settings, unable = thinking_settings(call.reasoning, abilities.thinking, call.sampling.max_output_tokens)
-    dropped += (Dropped(path, "this model's thinking is not steered that way") for path in unable)
+    dropped += (Dropped(path, UNSTEERED if abilities.thinking.control == "none" else UNSTOPPABLE) for path in unable)
     if settings.budget is not None or settings.level is not None or settings.include_thoughts is not None:
         level = settings.level.upper() if settings.level else None
         config.thinking_config = wire.ThinkingConfig(settings.include_thoughts, settings.budget, level)

@@ -92,13 +92,13 @@ def _conversation(call: Generate, abilities: Abilities, dropped: list[Dropped], 
         system, detail = media.system, media.closest
         if len(media.details) > 1 or detail == "ultra_high":
             why = "this model looks at all media with one detail, the closest of what is asked that it can"
-            dropped.append(Dropped("messages", why))
+            dropped.append(Dropped("media.detail", why))
     images = "image" in abilities.output
     if abilities.signatures and (images or not plain):
         turns, lost = signed(turns, images=images)
         if lost:
             why = "a signature of the model's thinking was lost; the documented dummy stands in"
-            dropped.append(Dropped("messages", why))
+            dropped.append(Dropped("signatures", why))
     return _Conversation(turns, system, detail)
 
 

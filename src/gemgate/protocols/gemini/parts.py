@@ -57,7 +57,8 @@ def to_hub(part: wire.Part, names: dict[str, str]) -> Part | None:
     """Translate a complete part; `None` if it is of a kind newer than this file."""
     mark, extra = signature(part), modifiers(part)
     if (call := part.function_call) is not None:
-        arguments = "{}" if call.args is UNSET else bytes(call.args).decode()
+        # Whole replies are indented as a page; streamed ones are not.
+        arguments = "{}" if call.args is UNSET else json.format(call.args, indent=-1).decode()
         return ToolCall(call.id, names.get(call.name, call.name), arguments, mark, extra)
     if (result := part.function_response) is not None:
         response = "{}" if result.response is UNSET else bytes(result.response).decode()

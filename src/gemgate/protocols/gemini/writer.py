@@ -55,8 +55,8 @@ class GeminiWriter:
         self._begun = False
         self._extras: dict[str, Raw] = {}
         self.content_type = b"text/event-stream" if framing == "sse" else b"application/json; charset=UTF-8"
-        # An empty line: Google's own SDKs take a comment for a broken event.
-        self.keepalive = b"\r\n"
+        # An event that says nothing: Google's own older SDKs break at comments and at empty lines.
+        self.keepalive = b"data: {}\r\n\r\n" if framing == "sse" else b"\r\n"
 
     def stream(self, events: Sequence[Event]) -> bytes:
         """Render one batch as one event."""

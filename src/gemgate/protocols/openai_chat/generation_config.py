@@ -75,6 +75,9 @@ class Settings(Struct, frozen=True):
         if not self.json:
             return own
         if own.json:
+            if own.schema is None and self.schema is not None:
+                paths["output.schema"] = self.schema_path
+                return replace(own, schema=self.schema)
             if self.schema not in (None, own.schema):
                 dropped.append(Dropped(self.schema_path, "the request says otherwise elsewhere"))
             return own
@@ -96,8 +99,10 @@ def settings(config: dict[str, object], path: str) -> Settings:
     mime = known.response_mime_type
     schema, schema_path = _schema(known, path)
     if mime not in (None, "", JSON, "text/plain"):
-        config |= {name: raw[name] for name in ("response_mime_type", "response_schema") if name in raw}
+        config |= {name: raw[name] for name in ("response_mime_type", *SCHEMAS) if name in raw}
         mime, schema = None, None
+    elif mime == "text/plain":
+        schema = None
     return Settings(
         sampling=Sampling(
             temperature=known.temperature,

@@ -73,6 +73,8 @@ MODALITIES = ("text", "image", "audio")
 AUDIO_FORMATS: dict[str, AudioFormat] = {"wav": "wav", "pcm16": "pcm16", "pcm": "pcm16"}
 
 PATHS = {
+    "media.detail": "detail",
+    "signatures": "thought_signature",
     "sampling.temperature": "temperature",
     "sampling.top_p": "top_p",
     "sampling.top_k": "top_k",
@@ -164,7 +166,7 @@ def _more(request: wire.Request, members: dict[str, Raw], sampling: Sampling) ->
     modalities = _modalities(request.modalities or (), "modalities")
     if not request.modalities:
         where = f"{beyond.settings.path}.response_modalities"
-        modalities = _modalities(beyond.settings.modalities, where)
+        modalities = _modalities(beyond.settings.modalities, where) or tuple(map(str.lower, beyond.settings.modalities))
         paths |= {"output.modalities": where} if modalities else {}
     vendor, dropped = _vendor(request, beyond)
     dropped += unknown_form(members.get("response_format"))
