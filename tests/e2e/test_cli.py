@@ -189,7 +189,7 @@ def test_translate_without_any_key_is_for_the_embedded_model(tmp_path: Path) -> 
         ((), json.dumps(CHAT | {"messages": []}), "(messages)"),
         ((), json.dumps(CHAT | {"temperature": "hot"}), "(temperature)"),
         ((), "{", "not JSON"),
-        ((), "", "not JSON"),
+        ((), "", "there is no request"),
         ((), "[" * 100_000, "not JSON"),
         (("--path", "/v1/dance"), json.dumps(CHAT), "/v1/dance"),
         (("nowhere.json",), "", "nowhere.json cannot be read"),
