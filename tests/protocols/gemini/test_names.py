@@ -57,6 +57,6 @@ def test_thousands_of_names_alike_are_told_apart_at_once(spell: Callable[[int], 
     history = tuple(Message("model", (ToolCall(str(number), name, "{}"),)) for number, name in enumerate(names))
     started = time.process_time()
     accepted = accepted_names(ask(*history))
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
     assert list(accepted) == names and len(set(accepted.values())) == len(names)
     assert all(NAME.fullmatch(name) for name in accepted.values())

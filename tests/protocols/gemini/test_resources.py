@@ -176,7 +176,7 @@ def test_escapes_without_end_are_no_work(escapes: bytes) -> None:
     body = b'{"x":"files/a","y":"%s"}' % (escapes * 300_000)
     begun = time.process_time()
     assert references(body) == ["files/a"]
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 @pytest.mark.parametrize(

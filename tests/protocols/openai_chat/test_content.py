@@ -293,5 +293,5 @@ def test_many_results_of_one_step_are_read_in_linear_time() -> None:
     results = [{"role": "tool", "tool_call_id": str(number), "content": "x"} for number in range(20_000)]
     began = time.process_time()
     call = call_of(messages=[HI, *results, HI, results[0]])
-    assert time.process_time() - began < 0.6
+    assert time.process_time() - began < 1.5
     assert [len(message.parts) for message in call.messages] == [1, 20_000, 1, 1]

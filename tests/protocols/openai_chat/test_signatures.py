@@ -226,7 +226,7 @@ def test_many_marks_on_many_images_are_read_in_linear_time() -> None:
     marks = [{"start": end, "end": end, "signature": "a"}] * count
     began = time.process_time()
     parts = assistant(content=image * count, extra_content={"gemgate": {"signatures": marks}})
-    assert time.process_time() - began < 0.6 and len(parts) == 2 * count
+    assert time.process_time() - began < 1.5 and len(parts) == 2 * count
 
 
 def test_marks_that_overlap_repeat_nothing() -> None:

@@ -182,7 +182,7 @@ def test_many_allowed_tools_are_found_in_linear_time() -> None:
     tools = [{"type": "function", "function": {"name": f"f{number}"}} for number in range(6_000)]
     began = time.process_time()
     call = call_of(tools=tools, tool_choice={"type": "allowed_tools", "mode": "auto", "tools": tools})
-    assert time.process_time() - began < 0.5 and call.tool_choice and len(call.tool_choice.names) == 6_000
+    assert time.process_time() - began < 1.5 and call.tool_choice and len(call.tool_choice.names) == 6_000
 
 
 def test_web_search_options() -> None:
