@@ -53,6 +53,6 @@ def test_any_bytes_give_an_answer(head: bytes) -> None:
     assert sniffed(head) == "" or "/" in sniffed(head)
 
 
-@given(st.text(alphabet=st.characters(min_codepoint=32), min_size=1, max_size=40))
+@given(st.text(alphabet=st.characters(min_codepoint=32, exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_prose_is_no_media(text: str) -> None:
     assert not sniffed(text.encode()).startswith(("audio/", "video/", "image/b", "image/t", "image/p", "image/j"))
