@@ -12,7 +12,7 @@ from gemgate.hub.call import Generate, Output, Reasoning, Sampling
 from gemgate.hub.codec import Dropped, Parsed
 from gemgate.hub.parts import Vendor
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.empty import EMPTY, ZERO
+from gemgate.protocols.openai_chat.empty import NOTHING
 from gemgate.protocols.openai_chat.extensions import CONFIG, Extension, extension, reasoning
 from gemgate.protocols.openai_chat.generation_config import MAX_CHOICES, NUMBERS
 from gemgate.protocols.openai_chat.marks import GOOGLE
@@ -63,8 +63,6 @@ PLAIN = NO_EFFECT | {
 
 DEFAULTS = {"verbosity": b'"medium"'}
 """Values that ask for what happens anyway."""
-
-EMPTY_VALUES = EMPTY | ZERO
 
 SERVICE_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 DEFAULT_TIERS = frozenset({"auto", "default", "standard"})
@@ -192,7 +190,7 @@ def _unknown(members: dict[str, Raw]) -> list[Dropped]:
         if name in UNDERSTOOD:
             continue
         value = bytes(raw)
-        if value == DEFAULTS.get(name) or (value in EMPTY_VALUES and name not in DEFAULTS) or value == b"null":
+        if value == DEFAULTS.get(name) or (value in NOTHING and name not in DEFAULTS) or value == b"null":
             continue
         dropped.append(Dropped(name, "nothing upstream corresponds to it"))
     return dropped
@@ -204,7 +202,7 @@ def _unknown_extras(members: dict[str, Raw]) -> list[Dropped]:
     return [
         Dropped(f"extra_body.{name}", "nothing upstream corresponds to it")
         for name, raw in extras.items()
-        if name != "google" and bytes(raw) not in EMPTY_VALUES
+        if name != "google" and bytes(raw) not in NOTHING
     ]
 
 

@@ -6,7 +6,7 @@ from msgspec import Raw, Struct, json
 from gemgate.hub.codec import Dropped
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import THOUGHT_TYPES
-from gemgate.protocols.openai_chat.empty import EMPTY, ZERO
+from gemgate.protocols.openai_chat.empty import NOTHING
 
 KNOWN = frozenset(field.name for field in msgspec.structs.fields(wire.ContentPart)) | {
     # They change nothing in the answer, or are this server's own words coming back.
@@ -39,7 +39,7 @@ def unknown_parts(messages: Raw) -> list[Dropped]:
 
 
 def _says_nothing(part: dict[str, Raw], value: Raw) -> bool:
-    return bytes(memoryview(value)[:16]) in EMPTY | ZERO or _is_thought(part)
+    return bytes(memoryview(value)[:16]) in NOTHING or _is_thought(part)
 
 
 def _is_thought(part: dict[str, Raw]) -> bool:

@@ -8,7 +8,7 @@ from gemgate.hub.call import Output
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.empty import EMPTY, ZERO
+from gemgate.protocols.openai_chat.empty import NOTHING
 from gemgate.protocols.openai_chat.tools import schema_text
 
 PATH = "response_format"
@@ -68,5 +68,5 @@ def _unknown(members: dict[str, Raw], known: frozenset[str], path: str) -> list[
     return [
         Dropped(f"{path}.{name}", "nothing upstream corresponds to it")
         for name, value in members.items()
-        if name not in known and bytes(value) not in EMPTY | ZERO
+        if name not in known and bytes(value) not in NOTHING
     ]

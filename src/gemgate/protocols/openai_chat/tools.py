@@ -11,7 +11,7 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.built_ins import NAMED_LIKE_FUNCTIONS, kind_of
-from gemgate.protocols.openai_chat.empty import EMPTY, ZERO
+from gemgate.protocols.openai_chat.empty import NOTHING
 from gemgate.protocols.openai_chat.native_tools import native
 from gemgate.protocols.openai_chat.tool_choice import chosen
 
@@ -128,7 +128,7 @@ def _lost(raw: bytes | Raw, path: str, known: frozenset[str], dropped: list[Drop
     for name, value in wire.decode_members(raw).items():
         given = bytes(value)
         habitual = NO_SETTINGS.get(name)
-        if name in known or given in EMPTY | ZERO or (habitual is not None and (not habitual or given in habitual)):
+        if name in known or given in NOTHING or (habitual is not None and (not habitual or given in habitual)):
             continue
         dropped.append(Dropped(f"{path}.{name}", "nothing upstream corresponds to it"))
 
