@@ -1,8 +1,8 @@
 """What an upstream answers, piece by piece; a whole answer is the fold of the same events.
 
 Order in one reply: `ResponseStart`; then for each choice blocks, one open at a time (`BlockStart`, any number of
-`BlockDelta`, `BlockEnd`), `Citations` and `Logprobs`; at the end `Usage` once and `Finish` once for each choice, or
-`Failure`.
+`BlockDelta`, `BlockEnd`), `Citations`, `PagesRead` and `Logprobs`; at the end `Usage` once and `Finish` once for each
+choice, or `Failure`.
 """
 
 from typing import Literal
@@ -27,11 +27,16 @@ LEAST_LOGPROB = -9999.0
 
 
 class ResponseStart(Struct, frozen=True):
-    """The upstream has begun to answer; `id` and `model` are its own, empty if it gave none."""
+    """The upstream has begun to answer; `id` and `model` are its own, empty if it gave none.
+
+    The counts are those of the prompt as far as they are known by now, as in `Usage`; 0 if they are not.
+    """
 
     id: str
     model: str
     vendor: Vendor | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class BlockStart(Struct, frozen=True):
@@ -65,11 +70,26 @@ class Citation(Struct, frozen=True):
 
 
 class Citations(Struct, frozen=True):
-    """Sources of what a choice has said so far."""
+    """Sources of what a choice has said so far; `queries` is what the upstream has searched the web for."""
 
     choice: int
     citations: tuple[Citation, ...]
     vendor: Vendor | None = None
+    queries: tuple[str, ...] = ()
+
+
+class Page(Struct, frozen=True):
+    """A page that the upstream was told to read; `read` is whether it could."""
+
+    url: str
+    read: bool
+
+
+class PagesRead(Struct, frozen=True):
+    """Which pages the upstream has read for a choice so far."""
+
+    choice: int
+    pages: tuple[Page, ...]
 
 
 class TokenLogprob(Struct, frozen=True):
@@ -123,4 +143,4 @@ class Failure(Struct, frozen=True):
     error: GemgateError
 
 
-Event = ResponseStart | BlockStart | BlockDelta | BlockEnd | Citations | Logprobs | Usage | Finish | Failure
+Event = ResponseStart | BlockStart | BlockDelta | BlockEnd | Citations | PagesRead | Logprobs | Usage | Finish | Failure

@@ -17,6 +17,8 @@ from gemgate.hub.events import (
     Failure,
     Finish,
     Logprobs,
+    Page,
+    PagesRead,
     ResponseStart,
     TokenLogprob,
     Usage,
@@ -32,6 +34,7 @@ class Choice(Struct, frozen=True):
     citations: tuple[Citations, ...]
     finish: Finish
     logprobs: tuple[TokenLogprob, ...] = ()
+    pages: tuple[Page, ...] = ()
 
 
 class Reply(Struct, frozen=True):
@@ -45,7 +48,7 @@ class Reply(Struct, frozen=True):
 class _Builder:
     """The growing state of one choice."""
 
-    __slots__ = ("citations", "finish", "logprobs", "open", "parts", "pieces")
+    __slots__ = ("citations", "finish", "logprobs", "open", "pages", "parts", "pieces")
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -53,6 +56,7 @@ class _Builder:
         self.pieces: list[str] = []
         self.citations: list[Citations] = []
         self.logprobs: list[TokenLogprob] = []
+        self.pages: list[Page] = []
         self.finish: Finish | None = None
 
 
@@ -80,6 +84,8 @@ def fold(events: Iterable[Event]) -> Reply:
                     builder.open = None
             case Citations():
                 choices.setdefault(event.choice, _Builder()).citations.append(event)
+            case PagesRead():
+                choices.setdefault(event.choice, _Builder()).pages += event.pages
             case Logprobs():
                 choices.setdefault(event.choice, _Builder()).logprobs += event.tokens
             case Usage():
@@ -96,7 +102,14 @@ def fold(events: Iterable[Event]) -> Reply:
 def _choice(index: int, builder: _Builder) -> Choice:
     if builder.finish is None:
         raise UpstreamError("The upstream's answer broke off before its end. Try again.")
-    return Choice(index, tuple(builder.parts), tuple(builder.citations), builder.finish, tuple(builder.logprobs))
+    return Choice(
+        index=index,
+        parts=tuple(builder.parts),
+        citations=tuple(builder.citations),
+        finish=builder.finish,
+        logprobs=tuple(builder.logprobs),
+        pages=tuple(builder.pages),
+    )
 
 
 def unfold(reply: Reply) -> list[Event]:
@@ -106,6 +119,8 @@ def unfold(reply: Reply) -> list[Event]:
         for part in choice.parts:
             events += (BlockStart(choice.index, part), BlockEnd(choice.index))
         events += choice.citations
+        if choice.pages:
+            events.append(PagesRead(choice.index, choice.pages))
         if choice.logprobs:
             events.append(Logprobs(choice.index, choice.logprobs))
     events.append(reply.usage)

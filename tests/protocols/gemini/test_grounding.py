@@ -5,11 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemgate.hub.events import Citation
-from gemgate.protocols.gemini.grounding import citations
+from gemgate.protocols.gemini.grounding import grounded
 from tests.protocols.replaying import chat_stream, chat_whole, chunk, read
 
 WEB = {"web": {"uri": "https://a", "title": "A"}}
 MAPS = {"maps": {"uri": "https://m", "title": "M"}}
+
+
+def citations(raw: str, said: str) -> tuple[Citation, ...]:
+    return grounded(raw, said).citations
 
 
 def grounding(supports: list[dict[str, Any]], chunks: list[Any] | None = None) -> str:
@@ -53,6 +57,10 @@ def test_offsets_are_always_within_the_text(said: str, start: int, end: int, tex
 def test_garbage_is_no_source() -> None:
     for raw in ("5", "[]", '{"groundingChunks":5}', '{"groundingSupports":[5]}', "{}", "null"):
         assert citations(raw, "abc") == ()
+
+
+def test_what_was_searched_for_is_kept() -> None:
+    assert grounded('{"webSearchQueries":["a","b c"]}', "").queries == ("a", "b c")
 
 
 def annotations(message: dict[str, Any]) -> list[str]:

@@ -4,13 +4,15 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import replace
 
-from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Citations, Event, Finish, Logprobs
+from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Citations, Event, Finish, Logprobs, PagesRead
 from gemgate.hub.parts import Opaque, Part, Text, Thought, ToolCall, Vendor
-from gemgate.protocols.gemini import grounding, partial_args, wire
+from gemgate.protocols.gemini import partial_args, wire
 from gemgate.protocols.gemini.call_ids import CallIds
 from gemgate.protocols.gemini.finish import finish_reason
+from gemgate.protocols.gemini.grounding import grounded
 from gemgate.protocols.gemini.lenient import plain
 from gemgate.protocols.gemini.logprobs import joined, logprobs
+from gemgate.protocols.gemini.pages import pages
 from gemgate.protocols.gemini.parts import FORMAT, modifiers, signature, to_hub
 
 CONTINUATION = "CONTINUATION"
@@ -61,7 +63,8 @@ class Choice:
                 self._part(part, events, payload, position, number)
         if candidate.grounding_metadata is not UNSET:
             raw = bytes(candidate.grounding_metadata).decode()
-            events.append(Citations(self._index, grounding.citations(raw, "".join(self._said)), Vendor(FORMAT, raw)))
+            found = grounded(raw, "".join(self._said))
+            events.append(Citations(self._index, found.citations, Vendor(FORMAT, raw), found.queries))
         if candidate.finish_reason is not None:
             self.reason = candidate.finish_reason
         if candidate.finish_message:
@@ -74,6 +77,8 @@ class Choice:
             value = getattr(candidate, attribute)
             if value is not UNSET:
                 self._extras[name] = value
+        if candidate.url_context_metadata is not UNSET:
+            events.append(PagesRead(self._index, pages(candidate.url_context_metadata)))
         if candidate.logprobs_result is not UNSET:
             self._logprobs.append(candidate.logprobs_result)
             tokens = logprobs(candidate.logprobs_result)

@@ -1,4 +1,4 @@
-"""Sources of an answer: grounding metadata → citations."""
+"""Sources of an answer: grounding metadata → citations and queries."""
 
 import msgspec
 from msgspec import Struct, json
@@ -30,6 +30,7 @@ class _Support(Struct, rename="camel"):
 
 
 class _Grounding(Struct, rename="camel"):
+    web_search_queries: list[str] = []
     grounding_chunks: list[_Chunk] = []
     grounding_supports: list[_Support] = []
 
@@ -37,8 +38,15 @@ class _Grounding(Struct, rename="camel"):
 _decode = json.Decoder(_Grounding, strict=False).decode
 
 
-def citations(raw: JsonText, said: str) -> tuple[Citation, ...]:
-    """List the sources that grounding metadata names; `said` is the visible text so far.
+class Grounded(Struct, frozen=True):
+    """What an answer rests on, and what was searched for to find it."""
+
+    citations: tuple[Citation, ...] = ()
+    queries: tuple[str, ...] = ()
+
+
+def grounded(raw: JsonText, said: str) -> Grounded:
+    """Read grounding metadata; `said` is the visible text so far.
 
     Gemini's offsets count UTF-8 bytes, citations count characters. Sources that support no segment come last and stand
     for the whole text.
@@ -46,7 +54,7 @@ def citations(raw: JsonText, said: str) -> tuple[Citation, ...]:
     try:
         found = _decode(raw)
     except msgspec.MsgspecError:
-        return ()
+        return Grounded()
     sources = [chunk.web or chunk.maps or chunk.retrieved_context or _Source() for chunk in found.grounding_chunks]
     encoded = said.encode()
     cited: set[int] = set()
@@ -62,7 +70,7 @@ def citations(raw: JsonText, said: str) -> tuple[Citation, ...]:
         for index, source in enumerate(sources)
         if source.uri and index not in cited
     ]
-    return tuple(listed)
+    return Grounded(tuple(listed), tuple(found.web_search_queries))
 
 
 def _characters(segment: _Segment, said: str, encoded: bytes) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from gemgate.protocols.gemini.lenient import decode_leniently
 from gemgate.protocols.gemini.parts import FORMAT
 from gemgate.protocols.gemini.usage import usage_event
 
+MAX_COUNT_DIGITS = 16
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -103,7 +104,7 @@ class GeminiReader:
             return
         if not self._started:
             self._started = True
-            events.append(ResponseStart(response.response_id, response.model_version, _reply_extras(response)))
+            events.append(_start(response))
         if response.usage_metadata is not None:
             # Running totals, zeros left out: the last value seen of each field holds.
             self._counts.update(response.usage_metadata)
@@ -135,6 +136,23 @@ class GeminiReader:
                 return [*events, Failure(UpstreamError("The upstream's answer broke off before its end. Try again."))]
             events.append(finish)
         return events
+
+
+def _start(response: wire.Response) -> ResponseStart:
+    counts = response.usage_metadata or {}
+    return ResponseStart(
+        response.response_id,
+        response.model_version,
+        _reply_extras(response),
+        _count(counts.get("promptTokenCount")),
+        _count(counts.get("cachedContentTokenCount")),
+    )
+
+
+def _count(raw: Raw | None) -> int:
+    """Read a plain count, which almost every one is; the others are known at the end."""
+    digits = b"" if raw is None else bytes(raw)
+    return int(digits) if digits.isdigit() and len(digits) < MAX_COUNT_DIGITS else 0
 
 
 def _reply_extras(response: wire.Response) -> Vendor | None:

@@ -18,6 +18,7 @@ from gemgate.hub.events import (
     Finish,
     FinishReason,
     Logprobs,
+    PagesRead,
     ResponseStart,
     Usage,
 )
@@ -114,7 +115,7 @@ class GeminiWriter:
                     _add(candidates, event.choice, type(part)("", event.signature))
             case Citations():
                 _cite(_at(candidates, event.choice), event.vendor)
-            case Logprobs():
+            case Logprobs() | PagesRead():
                 pass  # they stand in the choice's own vendor payload, as they came
             case Usage():
                 self._usage = _counts(event)

@@ -23,10 +23,11 @@ from gemgate.hub.parts import (
 from gemgate.protocols.openai_chat.calls import call_object, legacy_call
 from gemgate.protocols.openai_chat.marks import Mark, google, message_extra
 from gemgate.protocols.openai_chat.objects import annotation, finish_reason, logprobs_object, refusal
-from gemgate.protocols.openai_chat.prose import code_block, image_object, is_image, media_text, result_block
+from gemgate.protocols.openai_chat.prose import code_block, image_object, is_image, result_block
 from gemgate.protocols.openai_chat.sound import Speech, is_speech
 from gemgate.protocols.openai_chat.style import Style
 from gemgate.protocols.openai_chat.track import ContentTrack
+from gemgate.protocols.shared.media_text import media_text
 
 encode = json.Encoder().encode
 

@@ -17,6 +17,7 @@ from gemgate.hub.parts import Base64, Detail, Inline, Media, Part, Remote, Text,
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.marks import GOOGLE, signature
 from gemgate.protocols.shared import data_urls, media_types
+from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string, string
 
 ADDRESS = re.compile(r"(?:https?|gs)://|files/[\w-]{1,64}\Z", re.IGNORECASE)
 LONGEST_ADDRESS = 8 * 1024
@@ -94,11 +95,11 @@ def _part(part: wire.ContentPart, path: str, split: Split) -> list[Part]:
 def _clipped(part: wire.ContentPart) -> Vendor | None:
     """Say which stretch of a video is meant and how often it is looked at, in the upstream's own words."""
     video = part.video_url
-    within = wire.decode_clip(cast("Raw", video)) if not _is_absent(video) and _is_object(cast("Raw", video)) else part
+    within = wire.decode_clip(video) if is_given(video) and is_object(video) else part
     clip: dict[str, Raw] = {}
     for raw in (part.video_metadata, part.videoMetadata, within.video_metadata, within.videoMetadata):
-        if not _is_absent(raw):
-            clip |= wire.decode_members(cast("Raw", raw))
+        if is_given(raw):
+            clip |= wire.decode_members(raw)
     if within.fps is not None:
         clip.setdefault("fps", Raw(json.encode(within.fps)))
     return Vendor(GOOGLE, json.encode({"videoMetadata": clip}).decode()) if clip else None
@@ -106,51 +107,51 @@ def _clipped(part: wire.ContentPart) -> Vendor | None:
 
 def _media(part: wire.ContentPart, path: str) -> Media | None:
     """Find the media in whatever slot they are; `None` if there are none."""
-    if not _is_absent(part.input_audio):
-        return _sound(cast("Raw", part.input_audio), path)
-    if not _is_absent(part.file):
-        return _file(wire.decode_file(cast("Raw", part.file)), path)
+    if is_given(part.input_audio):
+        return _sound(part.input_audio, path)
+    if is_given(part.file):
+        return _file(wire.decode_file(part.file), path)
     for slot in ("image_url", "video_url", "audio_url", "image"):
         raw = getattr(part, slot)
-        if not _is_absent(raw):
+        if is_given(raw):
             return address(raw, path, hint=HINTS.get(slot, ""), detail=part.detail)
     native = part.inlineData if part.inlineData is not UNSET else part.inline_data
-    if not _is_absent(native):
-        return _native(cast("Raw", native), path)
+    if is_given(native):
+        return _native(native, path)
     own = part.fileData if part.fileData is not UNSET else part.file_data
-    if not _is_absent(own) and _is_object(cast("Raw", own)):
-        return _native(cast("Raw", own), path)
-    if not (_is_absent(part.file_data) and _is_absent(part.file_url)) or part.file_id:
+    if is_given(own) and is_object(own):
+        return _native(own, path)
+    if is_given(part.file_data) or is_given(part.file_url) or part.file_id:
         return _file(wire.File(part.file_data, part.file_url, part.file_id, part.filename), path)
     return None
 
 
-def address(raw: wire.JsonField, path: str, *, hint: str = "", detail: str | None = None) -> Media:
+def address(raw: JsonField, path: str, *, hint: str = "", detail: str | None = None) -> Media:
     """Translate an address, plain or within an object, that may as well be the media themselves."""
-    if _is_absent(raw):
+    if not is_given(raw):
         raise InvalidRequest("There is no url here.", param=path)
-    found = wire.Address(raw) if _is_string(cast("Raw", raw)) else wire.decode_address(cast("Raw", raw))
-    if _is_absent(found.url):
+    found = wire.Address(raw) if is_string(raw) else wire.decode_address(raw)
+    if not is_given(found.url):
         raise InvalidRequest("There is no url here.", param=path)
-    return _located(cast("Raw", found.url), path, found.mime_type or hint, detail=found.detail or detail)
+    return _located(found.url, path, found.mime_type or hint, detail=found.detail or detail)
 
 
 def _sound(raw: Raw, path: str) -> Media:
-    sound = wire.Sound(raw) if _is_string(raw) else wire.decode_sound(raw)
-    data = sound.data if not _is_absent(sound.data) else sound.url
-    if _is_absent(data):
+    sound = wire.Sound(raw) if is_string(raw) else wire.decode_sound(raw)
+    data = sound.data if is_given(sound.data) else sound.url
+    if not is_given(data):
         raise InvalidRequest("There is no sound here. Put its base64 into `data`.", param=path)
     label = media_types.by_name(f"x.{sound.format}") or f"audio/{sound.format}" if sound.format else "audio/*"
-    return _located(cast("Raw", data), path, label, carried=True)
+    return _located(data, path, label, carried=True)
 
 
 def _file(file: wire.File, path: str) -> Media:
     name = file.filename or ""
     label = file.mime_type or ""
-    if not _is_absent(file.file_data):
-        return _located(cast("Raw", file.file_data), path, label, name=name, carried=True)
-    if not _is_absent(file.file_url):
-        return _located(cast("Raw", file.file_url), path, label, name=name)
+    if is_given(file.file_data):
+        return _located(file.file_data, path, label, name=name, carried=True)
+    if is_given(file.file_url):
+        return _located(file.file_url, path, label, name=name)
     if file.file_id:
         # Files are Gemini's own, named files/…; OpenAI's names lack the collection.
         given = file.file_id if "/" in file.file_id else f"files/{file.file_id}"
@@ -163,7 +164,7 @@ def _file(file: wire.File, path: str) -> Media:
 def _native(raw: Raw, path: str) -> Media:
     """Read media as Gemini's own parts hold them, in either spelling."""
     members = {key.replace("_", "").lower(): value for key, value in wire.decode_members(raw).items()}
-    label = wire.decode_strings(members["mimetype"]) if "mimetype" in members else ""
+    label = decode_string(members["mimetype"]) if "mimetype" in members else ""
     for key in ("data", "fileuri"):
         if key in members:
             return _located(members[key], path, label, carried=key == "data")
@@ -204,15 +205,6 @@ def _is_short_base64(text: Base64) -> bool:
     return len(plain) < data_urls.SHORTEST and SHORT_BASE64.fullmatch(plain) is not None
 
 
-def string(raw: Raw) -> Base64:
-    """Give a JSON string: a slice of the request where it holds no escapes, which base64 does not."""
-    view = memoryview(raw)
-    if bytes(view[:1]) != b'"':
-        return wire.decode_strings(raw)
-    inner = view[1:-1]
-    return wire.decode_strings(raw) if re.search(rb"\\", inner) else inner
-
-
 def _detail(detail: str | None, path: str) -> Detail | None:
     if not detail:
         return None
@@ -222,15 +214,3 @@ def _detail(detail: str | None, path: str) -> Detail | None:
     if word in get_args(Detail):
         return cast("Detail", word)
     raise InvalidRequest(f"{detail[:80]!r} is no detail. It is low, high, auto or original.", param=path)
-
-
-def _is_absent(raw: wire.JsonField) -> bool:
-    return raw is UNSET or bytes(memoryview(raw)[:4]) == b"null"
-
-
-def _is_string(raw: Raw) -> bool:
-    return bytes(memoryview(raw)[:1]) == b'"'
-
-
-def _is_object(raw: Raw) -> bool:
-    return bytes(memoryview(raw)[:1]) == b"{"

@@ -8,8 +8,9 @@ from msgspec import UNSET, Raw, Struct, json
 from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Effort, Reasoning
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.empty import EMPTY
 from gemgate.protocols.openai_chat.generation_config import Settings, settings
+from gemgate.protocols.shared.empty import EMPTY
+from gemgate.protocols.shared.raw_json import JsonField
 
 EFFORTS: dict[str, Effort | None] = {
     **{effort: effort for effort in get_args(Effort)},
@@ -90,7 +91,7 @@ def _config(request: wire.Request, members: dict[str, Raw], path: str) -> tuple[
     return dict(_members(raw, where)), where
 
 
-def _listed(raw: wire.JsonField, path: str) -> tuple[tuple[str, Raw], ...]:
+def _listed(raw: JsonField, path: str) -> tuple[tuple[str, Raw], ...]:
     """Give tools one by one; one alone need not be a list."""
     if raw is UNSET or bytes(raw) in EMPTY:
         return ()
@@ -104,7 +105,7 @@ def _with(config: object, name: str, value: Raw) -> dict[str, object]:
     return {**below, name: value}
 
 
-def _thinking(*given: tuple[wire.JsonField, str]) -> tuple[wire.ThinkingConfig, dict[str, str]]:
+def _thinking(*given: tuple[JsonField, str]) -> tuple[wire.ThinkingConfig, dict[str, str]]:
     """Merge thinking settings, the last one first, and tell where each stood."""
     found: dict[str, object] = {}
     places: dict[str, str] = {}

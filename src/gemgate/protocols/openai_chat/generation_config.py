@@ -11,9 +11,9 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Output, Sampling
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
-from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.empty import EMPTY
 from gemgate.protocols.openai_chat.native_tools import json_schema
+from gemgate.protocols.shared.empty import EMPTY
+from gemgate.protocols.shared.raw_json import JsonField
 
 JSON = "application/json"
 NO_SAMPLING = Sampling()
@@ -35,8 +35,8 @@ class _Known(Struct):
     logprobs: int | None = None
     candidate_count: int | None = None
     response_mime_type: str | None = None
-    response_json_schema: wire.JsonField = UNSET
-    response_schema: wire.JsonField = UNSET
+    response_json_schema: JsonField = UNSET
+    response_schema: JsonField = UNSET
     response_modalities: list[str] = []
 
 

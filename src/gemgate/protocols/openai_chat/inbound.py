@@ -12,7 +12,6 @@ from gemgate.hub.call import Generate, Output, Reasoning, Sampling
 from gemgate.hub.codec import Dropped, Parsed
 from gemgate.hub.parts import Vendor
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.empty import NOTHING
 from gemgate.protocols.openai_chat.extensions import CONFIG, Extension, extension, reasoning
 from gemgate.protocols.openai_chat.generation_config import MAX_CHOICES, NUMBERS
 from gemgate.protocols.openai_chat.marks import GOOGLE
@@ -22,6 +21,8 @@ from gemgate.protocols.openai_chat.response_format import output_of, unknown_for
 from gemgate.protocols.openai_chat.style import AudioFormat, Images, Style
 from gemgate.protocols.openai_chat.tools import Tools, tools
 from gemgate.protocols.openai_chat.writer import ChatWriter
+from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.raw_json import JsonField
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.protocols.shared.voices import voice
 
@@ -230,7 +231,7 @@ def _sampling(request: wire.Request) -> Sampling:
     )
 
 
-def _seen(raw: wire.JsonField) -> int | None:
+def _seen(raw: JsonField) -> int | None:
     """Read `seen`, a slip for `seed` in the pages of one service; anything but a number is left alone."""
     if raw is UNSET:
         return None

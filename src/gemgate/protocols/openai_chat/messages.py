@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, json
+from msgspec import UNSET, Struct, json
 from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
@@ -11,8 +11,9 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText, Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import address, parts
-from gemgate.protocols.openai_chat.images import OPENING, text_and_images
 from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, signed
+from gemgate.protocols.shared.images import OPENING, text_and_images
+from gemgate.protocols.shared.raw_json import JsonField, decode_string, object_text
 
 FOREIGN_MARK = "__thought__"
 """Another gateway packs signatures into the ids of calls, behind this word (notes §5.3)."""
@@ -217,14 +218,14 @@ def _foreign(fields: wire.ProviderFields | None, packed: str) -> Signature | Non
     return Signature(GOOGLE, carried) if carried else None
 
 
-def _arguments(raw: wire.JsonField, path: str) -> JsonText:
+def _arguments(raw: JsonField, path: str) -> JsonText:
     """Read the arguments of a call: JSON in a string, or the object itself."""
     if raw is UNSET or bytes(raw) == b"null":
         return "{}"
     try:
         text = bytes(raw).decode()
         if text.startswith('"'):
-            text = wire.decode_strings(raw)
+            text = decode_string(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The arguments cannot be read: {error}.", param=path) from error
     return object_text(text, "_raw") if text.strip() not in ("", "null") else "{}"
@@ -239,15 +240,3 @@ def _result(message: wire.Message, names: dict[str, str], path: str) -> ToolResu
     # Without an id its own name tells best which call it answers.
     name = (known or message.name) if call_id else (message.name or known)
     return ToolResult(call_id, name or "", object_text(text, "output"), media)
-
-
-def object_text(text: str, otherwise: str) -> JsonText:
-    """Keep a JSON object as it is; put anything else under one key."""
-    if text.lstrip()[:1] == "{":
-        try:
-            json.decode(text, type=dict[str, Raw])
-        except (msgspec.DecodeError, RecursionError):
-            pass
-        else:
-            return text
-    return json.encode({otherwise: text}).decode()

@@ -11,8 +11,8 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText, Vendor
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.built_ins import kind_of
-from gemgate.protocols.openai_chat.empty import EMPTY
 from gemgate.protocols.openai_chat.marks import GOOGLE
+from gemgate.protocols.shared.empty import EMPTY
 from gemgate.protocols.shared.reading import unreadable
 
 TYPES = frozenset({"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"})

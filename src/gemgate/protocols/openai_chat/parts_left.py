@@ -6,7 +6,7 @@ from msgspec import Raw, Struct, json
 from gemgate.hub.codec import Dropped
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import THOUGHT_TYPES
-from gemgate.protocols.openai_chat.empty import NOTHING
+from gemgate.protocols.shared.empty import NOTHING
 
 KNOWN = frozenset(field.name for field in msgspec.structs.fields(wire.ContentPart)) | {
     # They change nothing in the answer, or are this server's own words coming back.

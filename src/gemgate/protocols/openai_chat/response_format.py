@@ -8,8 +8,8 @@ from gemgate.hub.call import Output
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.empty import NOTHING
-from gemgate.protocols.openai_chat.tools import schema_text
+from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.raw_json import JsonField, schema_text
 
 PATH = "response_format"
 FORM = frozenset(field.name for field in msgspec.structs.fields(wire.ResponseFormat))
@@ -37,7 +37,7 @@ def output_of(form: wire.ResponseFormat | None, modalities: tuple[str, ...]) -> 
     return Output(json=True, schema=schema, modalities=modalities)
 
 
-def _schema(raw: wire.JsonField, path: str) -> JsonText | None:
+def _schema(raw: JsonField, path: str) -> JsonText | None:
     return None if raw is UNSET or bytes(raw) == b"null" else schema_text(raw, path)
 
 

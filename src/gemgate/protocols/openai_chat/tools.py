@@ -11,9 +11,10 @@ from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.built_ins import NAMED_LIKE_FUNCTIONS, kind_of
-from gemgate.protocols.openai_chat.empty import NOTHING
 from gemgate.protocols.openai_chat.native_tools import native
 from gemgate.protocols.openai_chat.tool_choice import chosen
+from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.raw_json import JsonField, decode_string, schema_text
 
 NO_SETTINGS: dict[str, frozenset[bytes]] = {
     "type": frozenset(),
@@ -94,7 +95,7 @@ def _unsearched(options: wire.WebSearch) -> list[Dropped]:
 def _tools(raw: bytes, path: str, custom: set[str], dropped: list[Dropped]) -> list[Tool]:
     """Translate one entry; none if the upstream has nothing like it."""
     if raw.startswith(b'"'):
-        kind = kind_of(wire.decode_strings(raw))
+        kind = kind_of(decode_string(raw))
         return [BuiltIn(kind)] if kind else []
     try:
         tool = wire.decode_tool(raw)
@@ -151,22 +152,10 @@ def _function(function: wire.Function | wire.Tool, path: str) -> Function | Buil
 def _parameters(function: wire.Function | wire.Tool, path: str) -> JsonText | None:
     """Find the schema, by the name that each vendor has for it."""
     for name in ("parameters", "parametersJsonSchema", "parameters_json_schema", "input_schema"):
-        raw: wire.JsonField = getattr(function, name)
+        raw: JsonField = getattr(function, name)
         if raw is not UNSET and bytes(raw) != b"null":
             return schema_text(raw, f"{path}.{name}")
     return None
-
-
-def schema_text(raw: Raw, path: str) -> JsonText | None:
-    """Give a schema, which some clients send as JSON within a string; raises `InvalidRequest`."""
-    if bytes(memoryview(raw)[:1]) != b'"':
-        return bytes(raw).decode()
-    try:
-        text = wire.decode_strings(raw)
-        json.decode(text or "null")
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise InvalidRequest("This must be a JSON Schema.", param=path) from error
-    return text or None
 
 
 def _takes_nothing(parameters: JsonText) -> bool:

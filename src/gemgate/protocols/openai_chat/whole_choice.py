@@ -8,10 +8,11 @@ from gemgate.hub.parts import Code, CodeResult, Media, Opaque, Part, Signature, 
 from gemgate.protocols.openai_chat.calls import call_object, legacy_call
 from gemgate.protocols.openai_chat.marks import Mark, message_extra
 from gemgate.protocols.openai_chat.objects import annotation, finish_reason, logprobs_object, refusal
-from gemgate.protocols.openai_chat.prose import code_block, image_object, is_image, media_text, result_block
+from gemgate.protocols.openai_chat.prose import code_block, image_object, is_image, result_block
 from gemgate.protocols.openai_chat.sound import audio_object, is_speech
 from gemgate.protocols.openai_chat.style import Style
 from gemgate.protocols.openai_chat.track import ContentTrack
+from gemgate.protocols.shared.media_text import media_text
 
 
 def whole_choice(choice: Choice, new_id: Callable[[], str], style: Style) -> dict[str, object]:

@@ -4,9 +4,9 @@ Decoding is lenient (`"0.7"` is a number) because clients are; every field may b
 notes §6.1 and the field lists of the official SDK.
 """
 
-from msgspec import UNSET, Raw, Struct, UnsetType, json
+from msgspec import UNSET, Raw, Struct, json
 
-JsonField = Raw | UnsetType
+from gemgate.protocols.shared.raw_json import JsonField
 
 
 class Google(Struct):
@@ -347,4 +347,3 @@ decode_address = json.Decoder(Address, strict=False).decode
 decode_clip = json.Decoder(Clip, strict=False).decode
 decode_sound = json.Decoder(Sound, strict=False).decode
 decode_file = json.Decoder(File, strict=False).decode
-decode_strings = json.Decoder(str, strict=False).decode

@@ -21,6 +21,7 @@ from gemgate.hub.events import (
     Failure,
     Finish,
     Logprobs,
+    PagesRead,
     ResponseStart,
     Usage,
 )
@@ -105,6 +106,8 @@ class ChatWriter:
                 self._choices[event.choice].end_block(event.signature, chunks)
             case Citations():
                 self._choice(event.choice, chunks).cite(event.citations)
+            case PagesRead():
+                pass  # nothing this format can show
             case Logprobs():
                 self._choice(event.choice, chunks).logprobs(event.tokens, chunks)
             case Usage():

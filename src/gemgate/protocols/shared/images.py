@@ -23,7 +23,7 @@ def text_and_images(text: str) -> list[Part]:
 def pieces(text: str) -> list[tuple[int, Text | Media]]:
     """The same, each with the offset in `text` where it ends.
 
-    The line breaks that an answer puts around an image (`prose.media_text`) are part of the image. Code within fences,
+    The line breaks that an answer puts around an image (`media_text`) are part of the image. Code within fences,
     and a link to what is no image, stay text.
     """
     if OPENING not in text:
