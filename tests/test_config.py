@@ -75,6 +75,7 @@ def test_the_files_own_name_may_be_a_flag(toml: Toml, tmp_path: Path) -> None:
             lambda s: s.media.allow == ("a.lan", "*.b:80", "10.0.0.0/8"),
         ),
         ("GEMGATE_CHAT_IMAGES", "field", lambda s: s.chat.images == "field"),
+        ("GEMGATE_ALIASES", "a.*=b, c = d-search\n", lambda s: s.aliases == {"a.*": "b", "c": "d-search"}),
         ("LOG_LEVEL", "debug", lambda s: s.log.level == "DEBUG"),
         ("LOG_LEVEL", "warn", lambda s: s.log.level == "WARNING"),
         ("LOG_LEVEL", "Warning", lambda s: s.log.level == "WARNING"),
@@ -110,6 +111,23 @@ def test_everything_can_stand_in_the_file(toml: Toml) -> None:
     assert settings.data_path == Path.home() / "x"
     assert settings.chat.images == "field"
     assert (settings.media.allow, settings.media.max_bytes, settings.media.total_seconds) == (("a.lan",), 5, 1.5)
+
+
+def test_aliases_of_the_variable_are_laid_over_those_of_the_file(toml: Toml) -> None:
+    path = toml('[aliases]\na = "one"\nb = "two"\n')
+    settings = load({"GEMGATE_CONFIG": path, "GEMGATE_ALIASES": "b=three,c=four"})
+    assert settings.catalog_overrides == {"aliases": {"a": "one", "b": "three", "c": "four"}}
+
+
+@pytest.mark.parametrize("text", ["a", "=a", "a=", "a=b=c", "a=b,,c", "a b"])
+def test_aliases_that_are_none(text: str) -> None:
+    said = wrong({"GEMGATE_ALIASES": text})
+    assert said.startswith("aliases: ") and "(from GEMGATE_ALIASES)" in said and "Write name=model" in said
+
+
+def test_an_alias_that_stands_twice() -> None:
+    said = wrong({"GEMGATE_ALIASES": "a=b,a=c"})
+    assert said.startswith("aliases: ") and "twice (from GEMGATE_ALIASES)" in said
 
 
 def test_where_data_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

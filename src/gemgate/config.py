@@ -137,6 +137,7 @@ VARIABLES = {
     "GEMGATE_MODEL": ("embedded", "model_path"),
     "GEMGATE_MEDIA_ALLOW": ("media", "allow"),
     "GEMGATE_CHAT_IMAGES": ("chat", "images"),
+    "GEMGATE_ALIASES": ("aliases",),
     "LOG_LEVEL": ("log", "level"),
     "LOG_FORMAT": ("log", "format"),
 }
@@ -158,7 +159,11 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object] | None = No
         if value:
             if keys == ("log", "level"):
                 value = {"WARN": "WARNING"}.get(value.upper(), value.upper())
-            _put(document, keys, _items(value) if keys[-1] in LISTS else value)
+            if keys == ("aliases",):
+                for alias, model in _aliases(value).items():
+                    _put(document, ("aliases", alias), model)
+            else:
+                _put(document, keys, _items(value) if keys[-1] in LISTS else value)
             origins[".".join(keys)] = name
     found = [key for name in UPSTREAM_KEYS for key in _items(environment.get(name, ""))]
     if found:
@@ -182,6 +187,21 @@ def _file(path: Path) -> dict[str, object]:
 def _items(value: str) -> list[str]:
     """Split at commas and white space: a key copied with its line break must not carry it upstream."""
     return [item for item in re.split(r"[,\s]+", value) if item]
+
+
+def _aliases(value: str) -> dict[str, str]:
+    """Read `name=model,other=model`; blanks around the = are let pass."""
+    aliases: dict[str, str] = {}
+    for item in _items(re.sub(r"\s*=\s*", "=", value)):
+        name, _, model = item.partition("=")
+        if not name or not model or "=" in model:
+            raise SettingsError(
+                "aliases", f"{item!r} is no alias (from GEMGATE_ALIASES). Write name=model,other=model."
+            )
+        if name in aliases:
+            raise SettingsError("aliases", f"{name!r} stands there twice (from GEMGATE_ALIASES). Take one away.")
+        aliases[name] = model
+    return aliases
 
 
 def _put(document: dict[str, object], keys: tuple[str, ...], value: object) -> None:

@@ -156,10 +156,11 @@ class TestNames:
     ) -> None:
         assert catalog.abilities(name).output == output
 
-    def test_remembered_routes_are_bounded(self) -> None:
+    @pytest.mark.parametrize("name", ["model-{}", "claude-opus-{}", "claude-gemini-3.8-flash-thinking-{}[1m]"])
+    def test_remembered_routes_are_bounded(self, name: str) -> None:
         catalog = Catalog.load()
         for number in range(REMEMBERED_ROUTES + 100):
-            catalog.route(f"model-{number}", TODAY)
+            catalog.route(name.format(number), TODAY)
         assert catalog._remembered.cache_info().currsize == REMEMBERED_ROUTES
 
     def test_an_overlong_name_is_not_looked_into(self) -> None:
@@ -418,10 +419,12 @@ class TestOverrides:
         catalog = Catalog.load({"aliases": {"smart": "gemini-3.8-flash-thinking-high"}})
         assert catalog.route("smart-nothinking", TODAY).reasoning == Reasoning(effort="none", include_thoughts=False)
 
-    def test_an_alias_of_an_unknown_name_leads_there_and_takes_no_suffix(self) -> None:
-        catalog = Catalog.load({"aliases": {"mine": "gemini-9-ultra"}})
+    def test_an_alias_of_an_unknown_name_leads_there_and_takes_suffixes(self) -> None:
+        catalog = Catalog.load({"aliases": {"mine": "gemini-9-ultra", "whole": "gemini-9-ultra-search"}})
         assert catalog.route("mine", TODAY).model == "gemini-9-ultra"
-        assert catalog.route("mine-search", TODAY).model == "mine-search"
+        target = catalog.route("mine-search", TODAY)
+        assert (target.model, target.web_search) == ("gemini-9-ultra", True)
+        assert catalog.route("whole", TODAY).model == "gemini-9-ultra-search"
 
     def test_an_alias_goes_before_a_row(self) -> None:
         catalog = Catalog.load({"aliases": {"gemini-2.5-pro": "gemini-4-argon"}})
@@ -480,6 +483,11 @@ class TestOverrides:
             ({"aliases": {"x": 3}}, "aliases.x"),
             ({"aliases": {"x": "y", "y": "x"}}, "aliases.x"),
             ({"aliases": {"x": "x-search"}}, "aliases.x"),
+            ({"aliases": {"x*": "y", "y": "y-search"}}, "aliases.y"),
+            ({"aliases": {"x*": "a", "a": "b", "b": "a"}}, "aliases.a"),
+            ({"aliases": {"x": "y*"}}, "aliases.x"),
+            ({"aliases": {"claude-gemini-*": "y"}}, "aliases.claude-gemini-*"),
+            ({"aliases": {"gemini-4-argon": "claude-gemini-4-argon"}}, "aliases.gemini-4-argon"),
             ({"newest": "nobody"}, "newest"),
         ],
     )

@@ -12,6 +12,7 @@ from typing import cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gemgate.catalog.aliases import strongest
 from gemgate.catalog.data import Data, read
 from gemgate.catalog.families import family
 from gemgate.catalog.model import Model
@@ -23,9 +24,11 @@ from gemgate.hub.call import Effort, Reasoning
 REMEMBERED_ROUTES = 1_024
 LONGEST_NAME = 200
 
+# `window` is how some clients ask for a long context; a model here has what it has. No upstream name ends so.
 _SUFFIX = re.compile(
-    r"-(?:(?P<search>search)|(?P<file>file)|(?P<off>nothinking)|(?P<most>maxthinking)"
-    r"|thinking(?:-(?:(?P<budget>[0-9]{1,6})|(?P<effort>minimal|low|medium|high)))?)\Z"
+    r"(?:-(?:(?P<search>search)|(?P<file>file)|(?P<off>nothinking)|(?P<most>maxthinking)"
+    r"|thinking(?:-(?:(?P<budget>[0-9]{1,6})|(?P<effort>minimal|low|medium|high)))?)"
+    r"|(?P<window>\[[0-9]{1,4}[km]\]))\Z"
 )
 
 
@@ -51,14 +54,29 @@ class Target(Struct, frozen=True, kw_only=True):
     """what to try if the upstream no longer knows `model`"""
 
 
+class _Way(Struct, frozen=True, kw_only=True):
+    """Where the walk from a public name ends."""
+
+    name: str
+    row: Model | None
+    """the row of that name"""
+    led: bool
+    """an alias or a pattern was passed: someone has said where such names lead"""
+    suffixes: tuple[re.Match[str], ...] = ()
+    """those cut on the way, outermost first"""
+
+
 class Catalog:
     """All that is known of models, and the way from a public name to one of them."""
 
     def __init__(self, data: Data) -> None:
         """Take checked data; raises `SettingsError` for aliases that lead in a circle."""
         self._data = data
+        # Every way that begins with an alias or a pattern is walked to its end, so that no request meets a circle.
         for alias in data.aliases:
-            self._known(alias)  # walks the whole way, so that no request meets a circle
+            self._way(alias)
+        for pattern in data.patterns:
+            self._way(pattern.model, frozenset({pattern.text}))
         self._remembered = lru_cache(maxsize=REMEMBERED_ROUTES)(self._route)
 
     @classmethod
@@ -90,6 +108,15 @@ class Catalog:
         rows = (row for row in self if row.kind == "chat" and row.platform is None and not row.retired(today))
         return tuple(sorted(rows, key=lambda row: row.name))
 
+    def chats(self, name: str) -> bool:
+        """Tell whether a model of this upstream name is one to talk with; of an unknown name, its family decides."""
+        row = self._data.models.get(name)
+        return row.kind == "chat" if row is not None else self.abilities(name).output == ("text",)
+
+    def disguised(self, name: str) -> str:
+        """Give the second name of a model, for clients that look for one of their own vendor's."""
+        return self._data.disguise.prefix + name
+
     def abilities(self, name: str) -> Abilities:
         """Tell what a model of this upstream name can do; of an unknown name, what its family can."""
         return self._data.families[self._family(name)]
@@ -106,23 +133,21 @@ class Catalog:
 
     def _route(self, name: str, today: date) -> Target:
         asked = self._bare(name)
-        found = self._known(asked)
-        if found is None:
-            model = self._unaliased(asked)
-            return Target(asked=asked, model=model, family=self._family(model), abilities=self.abilities(model))
-        row, suffixes = found
-        while row.successor and row.retired(today):
+        way = self._way(asked)
+        row = way.row
+        while row is not None and row.successor and row.retired(today):
             row = self._data.models[row.successor]
-        abilities = self.abilities(row.name)
+        model = way.name if row is None else row.name
+        abilities = self.abilities(model)
         target = Target(
             asked=asked,
-            model=row.name,
-            family=self._family(row.name),
+            model=model,
+            family=self._family(model),
             abilities=abilities,
-            max_output_tokens=row.max_output_tokens,
-            successor=row.successor,
+            max_output_tokens=row and row.max_output_tokens,
+            successor=row and row.successor,
         )
-        for suffix in reversed(suffixes):
+        for suffix in reversed(way.suffixes):
             target = _applied(suffix, target, abilities.thinking)
         return target
 
@@ -135,34 +160,62 @@ class Catalog:
                     name, stripped = name[len(prefix) :], True
         return name
 
-    def _unaliased(self, name: str) -> str:
-        while name in self._data.aliases:
-            name = self._data.aliases[name]
-        return name
+    def _way(self, name: str, passed: frozenset[str] = frozenset()) -> _Way:
+        """Walk from a name to the last one that it stands for; `passed` are the aliases and patterns behind us.
 
-    def _known(self, name: str) -> tuple[Model, list[re.Match[str]]] | None:
-        """Find the row that a name means, and the suffixes cut on the way, outermost first.
-
-        `None` if there is none, with or without suffixes: then nothing may be cut.
+        Every step shortens the name or passes one more of them. A pattern that was passed is not looked at again; an
+        alias met again is a circle, and raises `SettingsError`. Where an alias or a pattern leads to the name of a
+        model, that is meant: no other pattern (one for all the rest, say) takes it from there.
         """
-        aliases, models = self._data.aliases, self._data.models
-        suffixes: list[re.Match[str]] = []
-        seen: set[str] = set()
-        while name in aliases or name not in models:
+        aliases, led = self._data.aliases, False
+        while True:
             if name in aliases:
-                if name in seen:
+                if name in passed:
                     raise SettingsError(f"aliases.{name}", "leads back to itself; let it name a model")
-                seen.add(name)
-                name = aliases[name]
-            elif suffix := _SUFFIX.search(name):
-                suffixes.append(suffix)
-                name = name[: suffix.start()]
-            else:
-                return None
-        return models[name], suffixes
+                passed |= {name}
+                name, led = aliases[name], True
+                continue
+            shown = self._undisguised(name)
+            if shown is not None:
+                name = shown
+                continue
+            row = self._data.models.get(name)
+            pattern = None if passed and self._is_models(name) else strongest(self._data.patterns, name, passed)
+            if row is None and (pattern is None or pattern.ends_open):
+                way = self._cut(name, passed)
+                if way is not None:
+                    return way
+            if pattern is None:
+                return _Way(name=name, row=row, led=led)
+            passed |= {pattern.text}
+            name, led = pattern.model, True
+
+    def _cut(self, name: str, passed: frozenset[str]) -> _Way | None:
+        """Walk on without the last suffix; `None` if there is none, or if nobody knows the name without it."""
+        suffix = _SUFFIX.search(name)
+        if suffix is None or not suffix.start():
+            return None
+        way = self._way(name[: suffix.start()], passed)
+        if way.row is None and not way.led and not suffix["window"]:
+            return None
+        return replace(way, suffixes=(suffix, *way.suffixes))
+
+    def _undisguised(self, name: str) -> str | None:
+        """Give the model's own name, if this is one in disguise."""
+        disguise = self._data.disguise
+        if not disguise.prefix or not name.startswith(disguise.prefix):
+            return None
+        shown = name[len(disguise.prefix) :]
+        return shown if shown in self._data.aliases or self._is_models(shown) else None
+
+    def _is_models(self, name: str) -> bool:
+        """Tell whether a name is a model's own, as far as that can be told without asking for it."""
+        return name in self._data.models or name.startswith(self._data.disguise.beginnings)
 
 
 def _applied(suffix: re.Match[str], target: Target, thinking: Thinking) -> Target:
+    if suffix["window"]:
+        return target
     if suffix["search"]:
         return replace(target, web_search=True)
     if suffix["file"]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
+from gemgate.catalog.aliases import Pattern, is_pattern, patterns
 from gemgate.catalog.model import Model
 from gemgate.errors import SettingsError
 from gemgate.hub.abilities import Abilities
@@ -21,13 +22,25 @@ _T = TypeVar("_T")
 _Row = TypeVar("_Row", bound=Struct)
 
 
+class Disguise(Struct, frozen=True, kw_only=True):
+    """A second name for every model: its own with something before it."""
+
+    prefix: str
+    beginnings: tuple[str, ...]
+    """how names of models begin; behind the prefix they are known by it, whether they have a row or not"""
+
+
 class Data(Struct, frozen=True, kw_only=True):
     """Everything the catalogue knows, checked: every reference leads somewhere and none in a circle."""
 
     newest: str
     """the family of unknown names"""
     prefixes: tuple[str, ...]
+    disguise: Disguise
     aliases: dict[str, str]
+    """whole names alone"""
+    patterns: tuple[Pattern, ...]
+    """the strongest first"""
     families: dict[str, Abilities]
     models: dict[str, Model]
 
@@ -42,10 +55,15 @@ def read(overrides: Mapping[str, object] | None = None) -> Data:
         _known(overrides, tuple(tables), "")
         tables = _laid_over(tables, overrides, "")
     kinds = cast(Table, tables["kinds"])
+    disguise = _parse(tables["disguise"], Disguise, "disguise")
+    aliases = _aliases(tables["aliases"], disguise)
+    own = cast("Mapping[str, object]", (overrides or {}).get("aliases", {}))
     data = Data(
         newest=_convert(tables["newest"], str, "newest"),
         prefixes=_convert(tables["prefixes"], tuple[str, ...], "prefixes"),
-        aliases={name: _convert(target, str, f"aliases.{name}") for name, target in tables["aliases"].items()},
+        disguise=disguise,
+        aliases={name: model for name, model in aliases.items() if not is_pattern(name)},
+        patterns=patterns(aliases, own),
         families={name: _family(name, tables["families"]) for name in tables["families"]},
         models={name: _model(name, row, kinds) for name, row in tables["models"].items()},
     )
@@ -69,6 +87,21 @@ def _laid_over(below: Table, above: Mapping[str, object], path: str) -> Table:
         else:
             merged[key] = value
     return merged
+
+
+def _aliases(table: Table, disguise: Disguise) -> dict[str, str]:
+    aliases = {name: _convert(model, str, f"aliases.{name}") for name, model in table.items()}
+    hidden = tuple(disguise.prefix + beginning for beginning in disguise.beginnings)
+    for name, model in aliases.items():
+        if is_pattern(model):
+            raise SettingsError(f"aliases.{name}", f'"{model}" is no model; only names before the = may have a *')
+        if is_pattern(name) and disguise.prefix and name.startswith(hidden):
+            shown = name.removeprefix(disguise.prefix)
+            raise SettingsError(
+                f"aliases.{name}", f'patterns see such names without {disguise.prefix}; write "{shown}"'
+            )
+    # An empty name takes a built-in alias away.
+    return {name: model for name, model in aliases.items() if model}
 
 
 def _family(name: str, tables: Table) -> Abilities:
