@@ -8,10 +8,10 @@ SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help serve doctor test check bench format lock clean
+.PHONY: help serve doctor test test-clients check bench format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 serve: $(SERVE_STAMP) ## run the server in the foreground (the first run installs what it needs)
 	@exec $(BIN)/gemgate serve
@@ -21,6 +21,9 @@ doctor: $(SERVE_STAMP) ## check settings, keys, upstream and embedded model
 
 test: $(DEV_STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-clients: $(DEV_STAMP) ## run real clients against the gateway (they are installed into the cache, outside the tree)
+	@$(BIN)/python -m pytest tests/clients -rs -n 2 --dist loadfile --timeout 600
 
 check: $(DEV_STAMP) ## lint, types, layers
 	$(BIN)/ruff check .
@@ -38,7 +41,7 @@ format: $(DEV_STAMP) ## format the source
 
 lock: $(DEV_STAMP) ## renew the lock files from requirements/*.in
 	$(PIP) install uv
-	@for name in base serve dev genai1; do \
+	@for name in base serve dev genai1 anthropic0; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@$(BIN)/uv pip compile -q --no-deps --universal --python-version 3.11 --generate-hashes --no-header \

@@ -33,6 +33,7 @@ from gemgate.server.endpoint import Endpoint, Limits, Surfaces
 from gemgate.store.sqlite import SqliteStore
 from gemgate.surfaces.gemini import GeminiSurface, RelayedGemini, TranslatedGemini
 from gemgate.surfaces.gemini_resources import Resources
+from gemgate.surfaces.messages import MessagesSurface
 from gemgate.surfaces.models import ModelsSurface
 from gemgate.surfaces.openai_chat import ChatSurface
 from gemgate.surfaces.translate import TranslateSurface
@@ -135,13 +136,15 @@ def _gemini(settings: Settings) -> _Assembly:
         raise Unavailable("No upstream key can list the models right now.")
 
     chat = ChatSurface(handler, dry_run, images=settings.chat.images)
+    messages = MessagesSurface(handler, dry_run)
     relay = Relay(api, pool, catalog, clock, max_attempts=attempts)
     gemini = RelayedGemini(relay, api, resources, keepalive_seconds=settings.server.keepalive_after_seconds)
     surfaces = Surfaces(
         chat=chat,
+        messages=messages,
         gemini=gemini,
         models=ModelsSurface(list_models, catalog, clock),
-        translate=TranslateSurface(chat, gemini),
+        translate=TranslateSurface(chat, messages, gemini),
         lists_natively=True,
     )
     return _Assembly(surfaces, lambda: True, [store.open], [client.aclose, fetcher.aclose, store.aclose])
@@ -188,12 +191,14 @@ def _embedded(settings: Settings) -> _Assembly:
 
     dry_run = DryRun(upstream, catalog, clock.today)
     chat = ChatSurface(handler, dry_run)
+    messages = MessagesSurface(handler, dry_run)
     gemini: GeminiSurface = TranslatedGemini(handler, dry_run, SET_A_KEY)
     surfaces = Surfaces(
         chat=chat,
+        messages=messages,
         gemini=gemini,
-        models=ModelsSurface(list_models, catalog, clock),
-        translate=TranslateSurface(chat, gemini),
+        models=ModelsSurface(list_models, catalog, clock, answers_any_name=True),
+        translate=TranslateSurface(chat, messages, gemini),
         lists_natively=False,
     )
     return _Assembly(surfaces, lambda: upstream.ready, [_soon(upstream.start)], [upstream.aclose])

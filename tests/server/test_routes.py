@@ -5,7 +5,16 @@ from collections.abc import Iterable
 import pytest
 
 from gemgate.errors import MethodNotAllowed, NotFound
-from gemgate.server.routes import NATIVE_METHODS, OPENAI_BASES, Dialect, Route, dialect, find, normal
+from gemgate.server.routes import (
+    ANTHROPIC_BASES,
+    NATIVE_METHODS,
+    OPENAI_BASES,
+    Dialect,
+    Route,
+    dialect,
+    find,
+    normal,
+)
 
 Row = tuple[str, str, str]
 GOOG = frozenset({b"x-goog-api-key"})
@@ -29,6 +38,24 @@ def test_every_base_of_openai_clients(base: str) -> None:
     assert led("HEAD", f"{base}/models/vendor/a-model") == ("openai", Route("get_model", rest="vendor/a-model"))
 
 
+@pytest.mark.parametrize("base", ANTHROPIC_BASES)
+def test_every_base_of_anthropics_clients(base: str) -> None:
+    assert led("POST", f"{base}/messages") == ("anthropic", Route("messages"))
+    assert led("POST", f"{base}/messages/", ANTHROPIC, b"beta=true") == ("anthropic", Route("messages"))
+    assert led("POST", f"{base}//messages/count_tokens") == ("anthropic", Route("count_tokens"))
+    assert led("GET", f"{base}/models", ANTHROPIC) == ("anthropic", Route("list_models"))
+    assert led("GET", f"{base}/models/a-model", ANTHROPIC) == ("anthropic", Route("get_model", rest="a-model"))
+
+
+@pytest.mark.parametrize("base", ANTHROPIC_BASES)
+@pytest.mark.parametrize("rest", ["", "/msgbatch_1", "/msgbatch_1/results", "/msgbatch_1/cancel"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_batches_are_said_not_to_be_there(base: str, rest: str, method: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        led(method, f"{base}/messages/batches{rest}")
+    assert caught.value.code == "batches_not_supported" and "one by one" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("method", "path", "spoken", "route"),
     [
@@ -38,6 +65,10 @@ def test_every_base_of_openai_clients(base: str) -> None:
         ("GET", "/ready/", "openai", Route("ready")),
         ("GET", "/v1", "openai", Route("home")),
         ("GET", "/v1/", "openai", Route("home")),
+        ("HEAD", "/anthropic", "anthropic", Route("home")),
+        ("GET", "/anthropic/v1/", "anthropic", Route("home")),
+        ("POST", "/v1/v1/messages", "anthropic", Route("messages")),
+        ("POST", "/anthropic/v1/v1/messages", "anthropic", Route("messages")),
         ("POST", "/v1/v1/chat/completions", "openai", Route("chat")),
         ("POST", "/gemini/v1/v1/chat/completions", "openai", Route("chat")),
         # Gemini's own.
@@ -102,6 +133,10 @@ def test_paths_that_several_formats_claim(path: str) -> None:
         ("/v1/messages", frozenset(), b"", "anthropic"),
         ("/anthropic/v1/messages", frozenset(), b"", "anthropic"),
         ("/nowhere", GOOG, b"", "gemini"),
+        # A path that one format alone has decides before the way in which the key comes.
+        ("/v1/messages", GOOG, b"", "anthropic"),
+        ("/anthropic/v1/messages", frozenset(), b"key=x", "anthropic"),
+        ("/v1/chat/completions", GOOG, b"key=x", "openai"),
         ("/nowhere", frozenset(), b"monkey=1&notkey=2", "openai"),
         ("/v1/models/m:generateContent", ANTHROPIC, b"", "gemini"),
     ],
@@ -115,6 +150,8 @@ def test_dialects(path: str, names: frozenset[bytes], query: bytes, spoken: str)
     [
         ("GET", "/v1/chat/completions", ("POST",)),
         ("DELETE", "/v1/chat/completions", ("POST",)),
+        ("GET", "/v1/messages", ("POST",)),
+        ("PUT", "/anthropic/v1/messages/count_tokens", ("POST",)),
         ("POST", "/v1/models", ("GET", "HEAD")),
         ("POST", "/health", ("GET", "HEAD")),
         ("POST", "/", ("GET", "HEAD")),
@@ -143,6 +180,8 @@ def test_wrong_methods(method: str, path: str, allow: tuple[str, ...]) -> None:
         "/v1beta",
         "/upload/v2/files",
         "/v1/files",
+        "/v1/messages/more",
+        "/openai/v1/messages",
         "/v1beta/openai/files",
         "/v1beta/files/../models",
         "/v1beta/../secret",

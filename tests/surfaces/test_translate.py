@@ -11,7 +11,7 @@ from gemgate.config import load
 from gemgate.errors import GemgateError, InvalidRequest, Unsupported
 from gemgate.hub.codec import Dropped
 from gemgate.pipeline.preview import Preview
-from gemgate.server.routes import OPENAI_BASES
+from gemgate.server.routes import ANTHROPIC_BASES, OPENAI_BASES
 from gemgate.surfaces.gemini_resources import ResourcePath
 from gemgate.surfaces.translate import TranslateSurface
 from gemgate.upstreams.base import Outgoing
@@ -21,10 +21,10 @@ NATIVE = "/v1beta/models/m:generateContent"
 
 
 class Previews:
-    """Both kinds of previews, which show what they were asked."""
+    """All kinds of previews, which show what they were asked."""
 
     def __init__(self) -> None:
-        self.chat_bodies: list[Any] = []
+        self.bodies: list[Any] = []
         self.native: list[tuple[ResourcePath, Any]] = []
 
     def shown(self, url: str) -> Preview:
@@ -33,9 +33,9 @@ class Previews:
         return Preview("up", "asked", "sent", outgoing, [Dropped("n", "why")], ("https://x.test/a",), 3)
 
 
-class ChatPreviews(Previews):
+class BodyPreviews(Previews):
     def preview(self, body: bytes) -> Preview:
-        self.chat_bodies.append(json.loads(body))
+        self.bodies.append(json.loads(body))
         return self.shown("https://up/v1beta/models/m:streamGenerateContent?alt=sse")
 
 
@@ -49,8 +49,8 @@ class Shown:
     """A surface and what it asked."""
 
     def __init__(self) -> None:
-        self.chat, self.gemini = ChatPreviews(), NativePreviews()
-        self.surface = TranslateSurface(self.chat, self.gemini)
+        self.chat, self.messages, self.gemini = BodyPreviews(), BodyPreviews(), NativePreviews()
+        self.surface = TranslateSurface(self.chat, self.messages, self.gemini)
 
     def __call__(self, **request: Any) -> Any:
         return json.loads(self.surface.translated(json.dumps({"body": {"model": "m"}} | request).encode()))
@@ -92,7 +92,21 @@ def test_everything_is_shown() -> None:
 def test_a_chat_completion(request_: dict[str, Any]) -> None:
     shown = Shown()
     assert shown(**request_)["format"] == "openai_chat"
-    assert shown.chat.chat_bodies == [{"model": "m"}] and shown.gemini.native == []
+    assert shown.chat.bodies == [{"model": "m"}] and shown.gemini.native == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"format": "anthropic"},
+        {"path": "/v1/messages?beta=true"},
+        *({"path": f"{base}/messages"} for base in ANTHROPIC_BASES),
+    ],
+)
+def test_a_message(request_: dict[str, Any]) -> None:
+    shown = Shown()
+    assert shown(**request_)["format"] == "anthropic"
+    assert shown.messages.bodies == [{"model": "m"}] and shown.chat.bodies == [] and shown.gemini.native == []
 
 
 @pytest.mark.parametrize("more", [{}, {"format": "gemini"}])

@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     translate.add_argument(
         "--path",
         default="/v1/chat/completions",
-        help="where the request would go (default %(default)s; /v1beta/models/MODEL:generateContent for Gemini's own)",
+        help="where the request would go (default %(default)s; /v1/messages, or /v1beta/models/MODEL:generateContent)",
     )
     translate.add_argument("file", nargs="?", default="-", metavar="FILE", help="the request's body (default: stdin)")
     return parser

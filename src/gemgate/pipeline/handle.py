@@ -84,7 +84,8 @@ class Handler:
         assert isinstance(call, CountTokens)
         target = self._route(exchange, call.generate.model)
         try:
-            return await self._asking.done(exchange, Work(self._upstream.count_tokens, parsed, call.generate), target)
+            prompt = await self._brought(parsed, call.generate, target)
+            return await self._asking.done(exchange, Work(self._upstream.count_tokens, parsed, prompt), target)
         except InvalidRequest as error:
             in_client_terms(error, parsed.paths)
             raise
@@ -193,14 +194,17 @@ class Handler:
         if work.completed:
             return work.call
         work.completed = True
-        call = work.call
-        if work.parsed.remote and self._fetcher is not None:
-            call = await brought(call, partial(self._upstream.by_address, target=target), self._fetcher)
+        call = await self._brought(work.parsed, work.call, target)
         if self._memory is not None:
             everything = target.abilities.signatures
             filled = await self._memory.filled(call, _caller_id(exchange), target.family, everything=everything)
             call, work.recalled = filled.call, filled.names
         work.call = call
+        return call
+
+    async def _brought(self, parsed: Parsed, call: Generate, target: Target) -> Generate:
+        if parsed.remote and self._fetcher is not None:
+            return await brought(call, partial(self._upstream.by_address, target=target), self._fetcher)
         return call
 
     async def _answer(self, exchange: Exchange, work: "Work[Answer]", target: Target) -> Answer:

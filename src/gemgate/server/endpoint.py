@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from mmap import mmap
 from time import monotonic
 from typing import Any, assert_never
@@ -22,6 +23,7 @@ from gemgate.server.protocol import AT_ONCE, LEAVING
 from gemgate.server.routes import Dialect, Route, dialect, find, normal
 from gemgate.surfaces.gemini import GeminiSurface
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath
+from gemgate.surfaces.messages import MessagesSurface
 from gemgate.surfaces.models import ModelsSurface
 from gemgate.surfaces.openai_chat import ChatSurface
 from gemgate.surfaces.translate import TranslateSurface
@@ -51,6 +53,7 @@ class Surfaces(Struct, frozen=True):
     """What can be asked of this server."""
 
     chat: ChatSurface
+    messages: MessagesSurface
     gemini: GeminiSurface
     models: ModelsSurface
     translate: TranslateSurface
@@ -139,6 +142,7 @@ class Endpoint:
         exchange.strict = self._limits.strict or exchange.header(b"x-gemgate-strict") == b"1"
         if spoken == "anthropic":
             exchange.request_id_headers = (b"x-request-id", b"request-id")
+            exchange.render_error = partial(anthropic_errors.render, request_id=exchange.request_id)
         return exchange
 
     async def _serve(self, exchange: Exchange, spoken: Dialect, scope: dict[str, Any]) -> None:
@@ -161,6 +165,14 @@ class Endpoint:
                 body = await self._body(exchange)
                 async with Departure(exchange):
                     await self._surfaces.chat.complete(exchange, body)
+            case "messages":
+                body = await self._body(exchange)
+                async with Departure(exchange):
+                    await self._surfaces.messages.create(exchange, body)
+            case "count_tokens":
+                body = await self._body(exchange)
+                async with Departure(exchange):
+                    await self._surfaces.messages.count_tokens(exchange, body)
             case "translate":
                 await self._surfaces.translate.show(exchange, await self._body(exchange))
             case "list_models":

@@ -8,22 +8,42 @@ from msgspec import Struct
 
 from gemgate.errors import MethodNotAllowed, NotFound
 
-Operation = Literal["home", "health", "ready", "chat", "translate", "list_models", "get_model", "native", "upload"]
+Operation = Literal[
+    "home",
+    "health",
+    "ready",
+    "chat",
+    "messages",
+    "count_tokens",
+    "translate",
+    "list_models",
+    "get_model",
+    "native",
+    "upload",
+]
 Dialect = Literal["openai", "anthropic", "gemini"]
 
 OPENAI_BASES = ("/v1", "/gemini/v1", "/openai/v1", "/v1beta/openai", "/openai", "/gemini")
 """What OpenAI's clients are told as their base URL."""
+
+ANTHROPIC_BASES = ("/v1", "/anthropic/v1", "/anthropic")
+"""Where Anthropic's clients look, whatever of it they were told as their base URL."""
 
 EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
     "/": ("home", ("GET", "HEAD")),
     "/health": ("health", ("GET", "HEAD")),
     "/ready": ("ready", ("GET", "HEAD")),
     **{f"{base}/chat/completions": ("chat", ("POST",)) for base in OPENAI_BASES},
-    **{f"{base}/models": ("list_models", ("GET", "HEAD")) for base in OPENAI_BASES},
+    **{f"{base}/messages": ("messages", ("POST",)) for base in ANTHROPIC_BASES},
+    **{f"{base}/messages/count_tokens": ("count_tokens", ("POST",)) for base in ANTHROPIC_BASES},
+    **{f"{base}/models": ("list_models", ("GET", "HEAD")) for base in (*OPENAI_BASES, *ANTHROPIC_BASES)},
     "/v1": ("home", ("GET", "HEAD")),
+    "/anthropic": ("home", ("GET", "HEAD")),
+    "/anthropic/v1": ("home", ("GET", "HEAD")),
     "/v1/translate": ("translate", ("POST",)),
 }
-OPENAI_MODEL = re.compile(rf"(?:{'|'.join(OPENAI_BASES)})/models/(.+)")
+MODEL = re.compile(rf"(?:{'|'.join((*OPENAI_BASES, *ANTHROPIC_BASES))})/models/(.+)")
+BATCHES = re.compile(rf"(?:{'|'.join(ANTHROPIC_BASES)})/messages/batches(?:/.*)?")
 
 REMEMBERED_ROUTES = 1024
 
@@ -54,7 +74,7 @@ SHARED = frozenset({"models", "files", "batches"})
 """Collections under /v1 that several formats claim: who asks decides."""
 
 EXTRA_SLASHES = re.compile(r"//+")
-DOUBLED_VERSION = re.compile(r"^((?:/gemini|/openai)?/v1)/v1(?=/)")
+DOUBLED_VERSION = re.compile(r"^((?:/gemini|/openai|/anthropic)?/v1)/v1(?=/)")
 COMPLETED_TWICE = "/chat/completions/chat/completions"
 
 
@@ -98,14 +118,19 @@ def find(method: str, path: str, dialect: Dialect) -> Route:
             if method not in NATIVE_METHODS:
                 raise MethodNotAllowed(f"{method[:20]} is not a method of this API.", allow=NATIVE_METHODS)
             return Route("upload" if lead == "/upload" else "native", lead, version, rest)
-    found = OPENAI_MODEL.fullmatch(path)
+    found = MODEL.fullmatch(path)
     if found is not None:
         if method not in ("GET", "HEAD"):
             raise MethodNotAllowed("Models are only read.", allow=("GET", "HEAD"))
         return Route("get_model", rest=found[1])
+    if BATCHES.fullmatch(path):
+        raise NotFound(
+            "This server has no batches of messages. Send the requests one by one to /v1/messages.",
+            code="batches_not_supported",
+        )
     raise NotFound(
-        f"There is no route {method} {path[:200]}. This server answers /v1/chat/completions, /v1/models, and Gemini's "
-        "own API under /v1beta and /v1.",
+        f"There is no route {method} {path[:200]}. This server answers /v1/chat/completions, /v1/messages, /v1/models, "
+        "and Gemini's own API under /v1beta and /v1.",
         code="unknown_route",
     )
 
@@ -119,7 +144,9 @@ def _is_native(lead: str, version: str, rest: str, dialect: Dialect) -> bool:
 
 def dialect(path: str, names: frozenset[bytes], query: bytes) -> Dialect:
     """Tell which format a client speaks, from what only that format's clients send (notes §2.1)."""
-    if path.startswith(("/v1beta/openai", "/openai", "/gemini/")):
+    if path.startswith(("/v1/messages", "/anthropic")):
+        return "anthropic"
+    if path.startswith(("/v1/chat/", "/v1beta/openai", "/openai", "/gemini/")):
         return "openai"
     if path.startswith(("/v1beta", "/v1alpha", "/upload", "/download")):
         return "gemini"
@@ -129,6 +156,4 @@ def dialect(path: str, names: frozenset[bytes], query: bytes) -> Dialect:
         return "gemini"
     if query and any(part.startswith((b"key=", b"pageSize=", b"pageToken=")) for part in query.split(b"&")):
         return "gemini"
-    if b"anthropic-version" in names or path.startswith(("/v1/messages", "/anthropic")):
-        return "anthropic"
-    return "openai"
+    return "anthropic" if b"anthropic-version" in names else "openai"

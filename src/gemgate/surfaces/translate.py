@@ -17,9 +17,10 @@ from gemgate.pipeline.preview import Preview
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.surfaces.gemini_resources import ResourcePath
 
-Format = Literal["openai_chat", "gemini"]
+Format = Literal["openai_chat", "anthropic", "gemini"]
 
 NATIVE = re.compile(r"/(v1|v1beta|v1alpha)/(models/[^/]+:\w+)")
+MESSAGES = re.compile(r"(?:/v1|/anthropic/v1|/anthropic)/messages")
 CHAT = re.compile(r"(?:/v1|/gemini/v1|/openai/v1|/v1beta/openai|/openai|/gemini)/chat/completions")
 
 
@@ -31,8 +32,8 @@ class Request(Struct):
     format: Format | None = None
 
 
-class ChatPreviews(Protocol):
-    """Previews of chat completions."""
+class Previews(Protocol):
+    """Previews of a format's requests."""
 
     def preview(self, body: bytes) -> Preview:
         """Tell what would be sent."""
@@ -50,8 +51,9 @@ class GeminiPreviews(Protocol):
 class TranslateSurface:
     """Shows translations."""
 
-    def __init__(self, chat: ChatPreviews, gemini: GeminiPreviews) -> None:
+    def __init__(self, chat: Previews, messages: Previews, gemini: GeminiPreviews) -> None:
         self._chat = chat
+        self._messages = messages
         self._gemini = gemini
 
     async def show(self, exchange: Exchange, body: bytes | mmap) -> None:
@@ -69,6 +71,8 @@ class TranslateSurface:
         match form:
             case "openai_chat":
                 found = self._chat.preview(bytes(request.body))
+            case "anthropic":
+                found = self._messages.preview(bytes(request.body))
             case "gemini":
                 native = NATIVE.fullmatch(path)
                 if native is None:
@@ -86,10 +90,14 @@ class TranslateSurface:
 def _format(path: str) -> Format:
     if not path or CHAT.fullmatch(path):
         return "openai_chat"
+    if MESSAGES.fullmatch(path):
+        return "anthropic"
     if NATIVE.fullmatch(path):
         return "gemini"
     raise InvalidRequest(
-        f"{path[:200]!r} cannot be translated. It is /v1/chat/completions or /v1beta/models/MODEL:METHOD.", param="path"
+        f"{path[:200]!r} cannot be translated. It is /v1/chat/completions, /v1/messages or "
+        "/v1beta/models/MODEL:METHOD.",
+        param="path",
     )
 
 

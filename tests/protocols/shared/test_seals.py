@@ -8,7 +8,7 @@ from gemgate.hub.parts import Code, Inline, Media, Signature, Text, Thought, Too
 from gemgate.protocols.shared.seals import UNSIGNED, Seal, opened, sealed, target
 
 BASE64 = st.text("ABCxyz019+/=", min_size=1, max_size=60)
-TARGETS = st.sampled_from(["text", "thought", "code", "call-call_0a9", "call-a-b_c"])
+TARGETS = st.sampled_from(["text-0", "text-21", "thought", "code", "call-call_0a9", "call-a-b_c"])
 
 
 @given(TARGETS, BASE64)
@@ -38,4 +38,4 @@ def test_what_is_foreign_is_told_apart(foreign: str) -> None:
 
 def test_parts_are_named() -> None:
     parts = (Text("a"), Thought("b"), ToolCall("id-1", "f", "{}"), Code("", "python", "1"), Media("a/b", Inline("")))
-    assert [target(part) for part in parts] == ["text", "thought", "call-id-1", "code", ""]
+    assert [target(part) for part in parts] == ["text-1", "thought", "call-id-1", "code", ""]

@@ -12,13 +12,15 @@ from gemgate.hub.parts import Code, CodeResult, Media, Opaque, Part, Signature, 
 
 HEAD = "gemgate.1."
 """Ours, in this version."""
+CALL, TEXT = "call-", "text-"
 SEALED = re.compile(r"gemgate\.1\.(\w*)\.([\w-]*)\.([\s\S]*)", re.ASCII)
 
 
 class Seal(Struct, frozen=True):
-    """A signature and the part it stands on: `text`, `thought`, `code`, or `call-` with the id of a call.
+    """A signature and the part it stands on: `thought`, `code`, `call-` with a call's id, `text-` with a text's length.
 
-    Without a signature it seals a thought that was not signed.
+    The length is in characters: formats run a text into the one after it. Without a signature it seals a thought that
+    was not signed.
     """
 
     target: str
@@ -32,11 +34,11 @@ def target(part: Part) -> str:
     """Name a part as seals do; "" for one that cannot be told from others."""
     match part:
         case Text():
-            return "text"
+            return f"{TEXT}{len(part.text)}"
         case Thought():
             return "thought"
         case ToolCall():
-            return f"call-{part.id}"
+            return f"{CALL}{part.id}"
         case Code():
             return "code"
         case Media() | ToolResult() | CodeResult() | Opaque():
