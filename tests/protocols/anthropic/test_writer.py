@@ -325,7 +325,8 @@ def test_signed_code() -> None:
 
 
 def test_a_result_without_code() -> None:
-    found = content(CodeResult("", "ok", "1"))
+    found = content(CodeResult("", "", "1"))
+    assert found[1]["content"]["stdout"] == "1" and found[1]["content"]["return_code"] == 0
     assert kinds(found) == ["server_tool_use", "code_execution_tool_result"]
     assert found[0]["id"] == found[1]["tool_use_id"]
 
@@ -559,6 +560,17 @@ def test_a_failure_ends_the_stream_where_it_is() -> None:
     assert events_of(stream)[-1][1] == {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}
     with pytest.raises(RateLimited):
         whole([[Failure(RateLimited("slow"))]])
+
+
+def test_a_failure_begins_no_message() -> None:
+    made = writer()
+    with pytest.raises(Unavailable):
+        made.stream([Failure(Unavailable("no"))])
+    assert [name for name, _ in events_of(made.stream([ResponseStart("", "")]))] == ["message_start"]
+    other = writer()
+    with pytest.raises(Unavailable):
+        other.stream([Failure(Unavailable("no"))])
+    assert other.stream([]) == b""
 
 
 def test_the_usage() -> None:
