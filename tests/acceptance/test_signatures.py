@@ -46,11 +46,6 @@ async def ask(
     return made["choices"][0]["message"]
 
 
-@pytest.fixture
-def strict(bed: Bed) -> StrictGemini:
-    return StrictGemini(bed.up)
-
-
 @pytest.mark.acceptance(1)
 @pytest.mark.parametrize("keep", [dict, bare], ids=["kept", "stripped"])
 @pytest.mark.parametrize("length", [120, LARGE])

@@ -48,12 +48,20 @@ def parts(block: wire.Block, path: str, notes: Notes) -> list[Part]:
         case "container_upload":
             notes.lose(path, NO_CONTAINER)
             return []
+        case "image":
+            return _media(block, path, notes)
         case _ if is_given(block.source) and is_object(block.source):
-            if is_given(block.transformations):
-                notes.lose(f"{path}.transformations", "media are sent as they are")
-            return [media(read(wire.decode_source, block.source, f"{path}.source"), f"{path}.source")]
+            return _media(block, path, notes)
         case _:
             return _told(block, path, notes)
+
+
+def _media(block: wire.Block, path: str, notes: Notes) -> list[Part]:
+    if is_given(block.transformations):
+        notes.lose(f"{path}.transformations", "media are sent as they are")
+    where = f"{path}.source"
+    source = read(wire.decode_source, block.source, where) if is_given(block.source) else wire.Source()
+    return [media(source, where)]
 
 
 def _told(block: wire.Block, path: str, notes: Notes) -> list[Part]:
