@@ -2,7 +2,15 @@
 
 import pytest
 
-from gemgate.errors import GemgateError, MethodNotAllowed, RateLimited, Unauthenticated
+from gemgate.errors import (
+    GemgateError,
+    InvalidRequest,
+    MethodNotAllowed,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
 from gemgate.hub.codec import Dropped
 from gemgate.pipeline.exchange import MAX_DROPPED_BYTES, Cors, dropped_header, error_headers, header_text
 from tests.pipeline.client import Client
@@ -74,6 +82,9 @@ async def test_head_is_answered_without_a_body() -> None:
     assert client.headers[b"content-length"] == b"4" and client.body == b""
 
 
+LASTING = (b"x-should-retry", b"false")
+
+
 @pytest.mark.parametrize(
     ("error", "headers"),
     [
@@ -81,8 +92,12 @@ async def test_head_is_answered_without_a_body() -> None:
         (RateLimited("x", retry_after_seconds=0.0), [(b"retry-after", b"1")]),
         (RateLimited("x", retry_after_seconds=34.0), [(b"retry-after", b"34")]),
         (RateLimited("x", retry_after_seconds=34.1), [(b"retry-after", b"35")]),
-        (MethodNotAllowed("x", allow=("GET", "HEAD")), [(b"allow", b"GET, HEAD")]),
-        (Unauthenticated("x"), [(b"www-authenticate", b"Bearer")]),
+        (MethodNotAllowed("x", allow=("GET", "HEAD")), [(b"allow", b"GET, HEAD"), LASTING]),
+        (Unauthenticated("x"), [(b"www-authenticate", b"Bearer"), LASTING]),
+        # Claude Code asks again for a minute unless it is told that nothing will change.
+        (InvalidRequest("x"), [LASTING]),
+        (Unsupported("x"), [LASTING]),
+        (Unavailable("x"), []),
     ],
 )
 def test_headers_of_errors(error: GemgateError, headers: list[tuple[bytes, bytes]]) -> None:

@@ -26,13 +26,14 @@ class Identity(Struct, frozen=True):
     """What a reply is called: facts that a pure writer cannot make up itself.
 
     `response_id` is random and bare (each format adds its own prefix), `created` in Unix seconds, `model` the name to
-    show, `new_id` gives a fresh random id.
+    show, `new_id` gives a fresh random id, `family` names the models that will understand what is signed.
     """
 
     response_id: str
     created: int
     model: str
     new_id: Callable[[], str]
+    family: str = ""
 
 
 class Writer(Protocol):
@@ -76,6 +77,8 @@ class Parsed(Struct, frozen=True):
     paths: dict[str, str] = {}
     remote: bool = False
     """Whether any media of the call is at an address (`Remote`)."""
+    families: frozenset[str] = frozenset()
+    """The models whose signatures the client has brought along, as far as it is told."""
 
 
 class Rendered(Struct, frozen=True):

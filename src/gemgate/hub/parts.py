@@ -25,11 +25,15 @@ class Vendor(Struct, frozen=True):
     raw: JsonText
 
 
-class Signature(Struct, frozen=True):
-    """Opaque proof of the model's thinking; it goes back only to the format that made it, on the same part."""
+class Signature(Struct, frozen=True, omit_defaults=True):
+    """Opaque proof of the model's thinking; it goes back only to the format that made it, on the same part.
+
+    `family` names the models that understand it, where that is known.
+    """
 
     format: str
     value: str
+    family: str = ""
 
 
 Base64 = str | memoryview

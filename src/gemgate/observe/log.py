@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import json
 
+from gemgate.errors import InvalidRequest
 from gemgate.observe.redact import redacted
 from gemgate.pipeline.exchange import Exchange
 
@@ -83,6 +84,10 @@ def _facts(exchange: Exchange, seconds: float, *, gone: bool) -> dict[str, objec
     if usage is not None:
         facts["input_tokens"] = usage.input_tokens
         facts["output_tokens"] = usage.output_tokens + usage.thought_tokens
+    if exchange.error is not None:
+        facts["error"] = exchange.error.code
+        if isinstance(exchange.error, InvalidRequest) and exchange.error.param:
+            facts["param"] = exchange.error.param[:100]
     if exchange.broke_off:
         facts["broke_off"] = exchange.broke_off[:200]
     if exchange.dropped:
@@ -98,6 +103,8 @@ def _sentence(facts: dict[str, object]) -> str:
         words.append(f"{facts['upstream']} x{facts['attempts']}")
     if "input_tokens" in facts:
         words.append(f"{facts['input_tokens']}+{facts['output_tokens']} tokens")
+    if "error" in facts:
+        words.append(f"{facts['error']} {facts['param']}" if "param" in facts else f"{facts['error']}")
     if "broke_off" in facts:
         words.append(f"broke off: {facts['broke_off']}")
     if "dropped" in facts:

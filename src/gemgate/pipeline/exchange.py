@@ -19,6 +19,8 @@ RenderError = Callable[[GemgateError], tuple[int, bytes]]
 WriteAtOnce = Callable[[int, Headers, bytes], bool]
 """Writes a whole answer, if the connection can take it right now."""
 
+LASTING = frozenset({*range(400, 500), 501}) - {408, 409, 429}
+"""Statuses of what fails the same way again; some clients ask again for a minute unless they are told."""
 MAX_DROPPED_BYTES = 1024
 JSON = b"application/json"
 
@@ -68,6 +70,7 @@ class Exchange:
         "count_usage",
         "dropped",
         "ended",
+        "error",
         "headers",
         "leaving",
         "method",
@@ -121,6 +124,8 @@ class Exchange:
         """Finds the usage of a relayed answer, for who wants to know."""
         self.broke_off = ""
         """Why an answer that had begun was not finished; the client has been told in its stream."""
+        self.error: GemgateError | None = None
+        """What was answered instead."""
         self.status = 0
         self.started = False
         self.ended = False
@@ -169,6 +174,7 @@ class Exchange:
     async def fail(self, error: GemgateError) -> None:
         """Answer with an error, in the client's own format."""
         assert self.render_error is not None
+        self.error = error
         status, body = self.render_error(error)
         await self.answer(status, body, more=error_headers(error))
 
@@ -182,6 +188,8 @@ def error_headers(error: GemgateError) -> Headers:
         headers.append((b"allow", ", ".join(error.allow).encode()))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if error.status in LASTING:
+        headers.append((b"x-should-retry", b"false"))
     return headers
 
 

@@ -27,7 +27,7 @@ from gemgate.pipeline.insistent import Insistent
 from gemgate.pipeline.send import STREAM_HEADERS, remember_usage, send_batch, send_blank
 from gemgate.pipeline.several import all_begun, singles
 from gemgate.pipeline.single_call import SingleCall
-from gemgate.pipeline.unsigned import is_signed
+from gemgate.pipeline.unsigned import is_signed, understood
 from gemgate.pipeline.work import Work
 from gemgate.upstreams.base import Prepared, Upstream
 
@@ -99,7 +99,7 @@ class Handler:
 
     def _identity(self, target: Target) -> Identity:
         model = self._upstream.model_name or target.asked
-        return Identity(self._clock.new_id(), int(self._clock.seconds()), model, self._clock.new_id)
+        return Identity(self._clock.new_id(), int(self._clock.seconds()), model, self._clock.new_id, target.family)
 
     async def _whole(self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer) -> None:
         heartbeat = Heartbeat(self._keepalive_seconds, partial(send_blank, exchange)) if self._whole_keepalive else None
@@ -195,6 +195,8 @@ class Handler:
             return work.call
         work.completed = True
         call = await self._brought(work.parsed, work.call, target)
+        if work.parsed.families - {target.family}:
+            call = understood(call, target.family)
         if self._memory is not None:
             everything = target.abilities.signatures
             filled = await self._memory.filled(call, _caller_id(exchange), target.family, everything=everything)

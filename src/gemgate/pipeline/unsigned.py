@@ -1,10 +1,12 @@
-"""A conversation without its signatures, for an upstream that refuses them."""
+"""A conversation without its signatures, or without some, for an upstream that refuses them."""
+
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from gemgate.hub.call import Call, Generate
 from gemgate.hub.codec import Dropped
-from gemgate.hub.parts import Message, Opaque, Part
+from gemgate.hub.parts import Message, Opaque, Part, Thought
 
 WHY = "the upstream refuses its signatures, which traces of its own tools cannot be without"
 
@@ -29,6 +31,25 @@ def _bare(message: Message) -> tuple[Part, ...]:
         else:
             bare.append(part if part.signature is None else replace(part, signature=None))
     return tuple(bare)
+
+
+def understood(call: Generate, family: str) -> Generate:
+    """Take out of the history what models of another family have signed; this one refuses that.
+
+    Their thoughts go as a whole, since they are nothing without their signatures.
+    """
+    messages = (Message(message.role, _understood(message.parts, family)) for message in call.messages)
+    return replace(call, messages=tuple(messages))
+
+
+def _understood(parts: Iterable[Part], family: str) -> tuple[Part, ...]:
+    kept: list[Part] = []
+    for part in parts:
+        if isinstance(part, Opaque) or part.signature is None or part.signature.family in ("", family):
+            kept.append(part)
+        elif not isinstance(part, Thought):
+            kept.append(replace(part, signature=None))
+    return tuple(kept)
 
 
 def is_signed(call: Call) -> bool:

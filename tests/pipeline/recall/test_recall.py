@@ -224,10 +224,17 @@ async def test_loose_parts_come_back_with_what_stands_before_them(recall: Recall
 
 async def test_code_stands_between_texts(recall: Recall) -> None:
     code, result = Code("", "python", "1", sig("Yw==")), CodeResult("", "ok", "1")
-    parts = [Text("a"), Text("", sig("dA==")), opaque("1"), code, opaque("lost"), result, opaque("2"), Text("b")]
+    parts = [Text("a"), Text("", sig("dA==")), opaque("1"), code, opaque("3"), result, opaque("2"), Text("b")]
     signed(recall, parts)
     back = await refilled(recall, [Text("a"), bare(code), result, Text("b")])
-    assert back == (*parts[:3], bare(code), result, *parts[6:])
+    assert back == tuple(parts)
+
+
+async def test_code_is_known_by_what_it_says(recall: Recall) -> None:
+    """Not by its id: formats may have made that themselves."""
+    signed(recall, [Code("1", "python", "print(1)", sig("Yw==")), CodeResult("1", "ok", "1")])
+    assert await refilled(recall, [Code("x", "python", "print(1)")]) == (Code("x", "python", "print(1)", sig("Yw==")),)
+    assert await refilled(recall, [Code("1", "python", "print(2)")]) == (Code("1", "python", "print(2)"),)
 
 
 async def test_thoughts_in_a_history_stay(recall: Recall) -> None:

@@ -21,25 +21,25 @@ from tests.protocols.replaying import events, identity, written
 MARK = Signature("gemini", "YQ==")
 
 
-def writer(style: Style = PLAIN, *, server_tools: bool = True) -> MessagesWriter:
-    return MessagesWriter(identity(), style=style, server_tools=server_tools)
+def writer(style: Style = PLAIN) -> MessagesWriter:
+    return MessagesWriter(identity(), style=style)
 
 
-def told(batches: Sequence[Sequence[Event]], style: Style = PLAIN, *, server_tools: bool = True) -> list[Told]:
+def told(batches: Sequence[Sequence[Event]], style: Style = PLAIN) -> list[Told]:
     """The events of a stream, their grammar checked."""
-    found = events_of(written(writer(style, server_tools=server_tools), batches))
+    found = events_of(written(writer(style), batches))
     assert check(found) == []
     return found
 
 
-def whole(batches: Sequence[Sequence[Event]], style: Style = PLAIN, *, server_tools: bool = True) -> Json:
-    return json.loads(writer(style, server_tools=server_tools).whole(events(batches)))
+def whole(batches: Sequence[Sequence[Event]], style: Style = PLAIN) -> Json:
+    return json.loads(writer(style).whole(events(batches)))
 
 
-def both(batches: Sequence[Sequence[Event]], style: Style = PLAIN, *, server_tools: bool = True) -> Json:
+def both(batches: Sequence[Sequence[Event]], style: Style = PLAIN) -> Json:
     """The message, streamed and whole alike."""
-    streamed = message_of(told(batches, style, server_tools=server_tools))
-    made = whole(batches, style, server_tools=server_tools)
+    streamed = message_of(told(batches, style))
+    made = whole(batches, style)
     assert comparable(streamed) == comparable(made)
     return made
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ from gemgate.hub.parts import (
     ToolCall,
     Vendor,
 )
-from gemgate.protocols.anthropic.style import Style
+from gemgate.protocols.anthropic.style import Style, Thinking
 from gemgate.protocols.shared.media_text import media_url
 from gemgate.protocols.shared.seals import opened
 from tests.acceptance.messages_grammar import Json, message_of
@@ -105,34 +106,34 @@ def runs(draw: st.DrawFn) -> list[list[Event]]:
     return [events[:cut], events[cut:], [finish, Finish(1, "stop")]]
 
 
-def streamed(batches: list[list[Event]], style: Style, *, server_tools: bool) -> Json:
-    return message_of(told(batches, style, server_tools=server_tools))
+def streamed(batches: list[list[Event]], style: Style) -> Json:
+    return message_of(told(batches, style))
 
 
-def attempt(write: Callable[..., Json], batches: list[list[Event]], style: Style, *, server_tools: bool) -> Json | str:
+def attempt(write: Callable[..., Json], batches: list[list[Event]], style: Style) -> Json | str:
     try:
-        return write(batches, style, server_tools=server_tools)
+        return write(batches, style)
     except UpstreamError as error:
         return str(error)
 
 
-@given(runs(), st.booleans(), st.booleans())
+@given(runs(), st.sampled_from(get_args(Thinking)), st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_streamed_and_whole_are_alike(batches: list[list[Event]], thinking: bool, server_tools: bool) -> None:
+def test_streamed_and_whole_are_alike(batches: list[list[Event]], thinking: Thinking, server_tools: bool) -> None:
     """Acceptance 19 and 20, by the rules of the official SDK and by its own code."""
-    style = Style(thinking=thinking)
-    message = attempt(streamed, batches, style, server_tools=server_tools)
-    made = attempt(whole, batches, style, server_tools=server_tools)
+    style = Style(thinking=thinking, server_tools=server_tools)
+    message = attempt(streamed, batches, style)
+    made = attempt(whole, batches, style)
     if isinstance(message, str) or isinstance(made, str):
         assert message == made
         return
     assert comparable(message) == comparable(made)
-    by_sdk = sdk_message(written(writer(style, server_tools=server_tools), batches))
+    by_sdk = sdk_message(written(writer(style), batches))
     assert by_sdk["content"] == made["content"] and by_sdk["stop_reason"] == made["stop_reason"]
     _check(batches, made, thinking=thinking)
 
 
-def _check(batches: list[list[Event]], made: Json, *, thinking: bool) -> None:
+def _check(batches: list[list[Event]], made: Json, *, thinking: Thinking) -> None:
     """Nothing is lost on the way, nothing is added, and every signed call has its signature."""
     reply = fold([event for batch in batches for event in batch])
     parts = reply.choices[0].parts
@@ -143,18 +144,19 @@ def _check(batches: list[list[Event]], made: Json, *, thinking: bool) -> None:
             shown = shown.replace(f"![image]({media_url(part)})\n", "", 1)
     said = "".join(part.text for part in parts if isinstance(part, Text))
     assert shown.replace("\n", "") == said.replace("\n", "")
-    thoughts = "".join(part.text for part in parts if isinstance(part, Thought)) if thinking else ""
+    thoughts = "".join(part.text for part in parts if isinstance(part, Thought)) if thinking != "off" else ""
     assert "".join(block["thinking"] for block in content if block["type"] == "thinking") == thoughts
     calls = [part for part in parts if isinstance(part, ToolCall)]
     assert [block["name"] for block in content if block["type"] == "tool_use"] == [call.name for call in calls]
     seals = [opened(block["signature"]) for block in content if block["type"] == "thinking"]
-    assert all(seals) and (thinking or not seals)
-    for kind in (ToolCall, Code):
+    assert all(seals) and (thinking != "off" or not seals)
+    for kind, begins in ((ToolCall, "call-"), (Code, "code-")):
         signed = [part.signature for part in parts if isinstance(part, kind) and part.signature is not None]
-        sealed = [
-            seal.signature for seal in seals if seal and seal.target.startswith("call" if kind is ToolCall else "code")
-        ]
-        assert sealed == (signed if thinking else [])
+        sealed = [seal.signature for seal in seals if seal and seal.target.startswith(begins)]
+        if thinking == "unasked":  # where thoughts lead to it
+            assert set(sealed) <= set(signed) and len(sealed) <= len(signed)
+        else:
+            assert sealed == (signed if thinking == "asked" else [])
     uses = [block["id"] for block in content if block["type"] == "server_tool_use"]
     results = [block["tool_use_id"] for block in content if block["type"].endswith("_tool_result")]
     assert set(results) <= set(uses)

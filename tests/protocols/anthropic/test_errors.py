@@ -53,11 +53,22 @@ def test_the_field_at_fault_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    "message", ["max_tokens must be more.", "Wrong type for max_tokens: it is text.", "Leave `max_tokens` out."]
+)
+def test_a_message_that_names_the_field_is_left_as_it_is(message: str) -> None:
+    assert shown(InvalidRequest(message, param="max_tokens"))[1]["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
     ("said", "words"),
     [
         (
             "The input token count (1178012) exceeds the maximum number of tokens allowed (1048576).",
             "prompt is too long: 1178012 tokens > 1048576 maximum",
+        ),
+        (
+            "prompt is too long: 9999 tokens > 8192 maximum. Ask.",
+            "prompt is too long: 9999 tokens > 8192 maximum. Ask.",
         ),
         ("It does not fit.", "prompt is too long: It does not fit."),
         ("At most 1048576, not 1178012.", "prompt is too long: At most 1048576, not 1178012."),

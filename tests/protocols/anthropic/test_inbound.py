@@ -212,10 +212,19 @@ def test_system_messages_that_are_shown_for_one_turn() -> None:
     assert len(call_of(messages=[HI, kept, {"role": "assistant", "content": "a"}, HI]).messages) == 4
 
 
-def test_an_effort_for_one_turn_is_recorded() -> None:
+def test_the_last_effort_that_is_asked_for_holds() -> None:
+    """Claude Code names one on its system messages too."""
+
+    def asked(*efforts: str, **fields: Any) -> str | None:
+        notes = [{"role": "system", "content": "x", "output_config": {"effort": effort}} for effort in efforts]
+        return call_of(messages=[HI, *notes], **fields).reasoning.effort
+
+    assert asked("low") == "low" and asked("low", "high") == "high"
+    assert asked("low", output_config={"effort": "high"}) == "low"
+    assert asked(output_config={"effort": "high"}) == "high"
     note = {"role": "system", "content": "x", "output_config": {"effort": "low"}}
-    assert lost(messages=[HI, note]) == ["messages.1.output_config"]
-    assert not lost(messages=[HI, note | {"output_config": {}}])
+    assert not lost(messages=[HI, note]) and not lost(messages=[HI, note | {"output_config": {}}])
+    assert refusal(messages=[HI, note | {"output_config": {"effort": "x"}}]).param == "messages.1.output_config.effort"
 
 
 # ── messages ──

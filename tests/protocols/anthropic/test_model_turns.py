@@ -19,25 +19,7 @@ def thinking(target: str, mark: Signature | None = MARK, thought: str = "hm") ->
 # ── signatures ──
 
 
-def test_a_seal_signs_the_next_text() -> None:
-    assert assistant(thinking("text-1"), text("a"), text("b")) == (Text("a", MARK), Text("b"))
-    assert assistant(text("a"), thinking("text-1"), use("1"), text("b")) == (
-        Text("a"),
-        ToolCall("1", "f", "{}"),
-        Text("b", MARK),
-    )
-
-
-def test_a_seal_tells_how_much_of_a_text_it_signs() -> None:
-    """Formats run a signed text and what follows it into one block; a client may have trimmed it."""
-    assert assistant(thinking("text-2"), text("Look")) == (Text("Lo", MARK), Text("ok"))
-    assert assistant(thinking("text-0"), text("Look")) == (Text("", MARK), Text("Look"))
-    assert assistant(thinking("text-9"), text("Look")) == (Text("Look", MARK),)
-    assert assistant(thinking("text-x"), text("Look")) == (Text("Look"),)
-
-
-def test_an_empty_text_lives_for_its_signature() -> None:
-    assert assistant(text("a"), thinking("text-0"), text("")) == (Text("a"), Text("", MARK))
+def test_an_empty_text_is_nothing() -> None:
     assert assistant(text("a"), text("")) == (Text("a"),)
 
 
@@ -54,7 +36,7 @@ def test_a_seal_may_stand_behind_its_call_or_a_message_before_it() -> None:
 
 def test_a_seal_signs_nothing_beyond_the_users_next_words() -> None:
     later = history(
-        {"role": "assistant", "content": [thinking("call-1"), thinking("text-1")]},
+        {"role": "assistant", "content": [thinking("call-1"), thinking("code-1")]},
         HI,
         {"role": "assistant", "content": [use("1"), text("a")]},
     )
@@ -148,7 +130,8 @@ def ran(content: Json, **more: Any) -> tuple[Any, ...]:
     ("content", "outcome", "output"),
     [
         ({"type": "code_execution_result", "stdout": "1\n", "stderr": "", "return_code": 0}, "ok", "1\n"),
-        ({"type": "code_execution_result", "stdout": "1", "stderr": "bad", "return_code": 1}, "failed", "bad"),
+        ({"type": "code_execution_result", "stdout": "1", "stderr": "bad", "return_code": 1}, "failed", "1\nbad"),
+        ({"type": "code_execution_result", "stdout": "1", "stderr": "x", "return_code": 124}, "deadline_exceeded", "1"),
         ({"type": "code_execution_tool_result_error", "error_code": "unavailable"}, "failed", "unavailable"),
         (
             {"type": "code_execution_tool_result_error", "error_code": "execution_time_exceeded"},
@@ -164,11 +147,13 @@ def test_code_and_what_came_of_it(content: Json, outcome: str, output: str) -> N
 def test_code_is_signed() -> None:
     content = {"type": "code_execution_result", "stdout": "1", "stderr": "", "return_code": 0}
     parts = assistant(
-        thinking("code"),
-        {"type": "server_tool_use", "id": "s1", "name": "code_execution", "input": {"code": "print(1)"}},
-        {"type": "code_execution_tool_result", "tool_use_id": "s1", "content": content},
+        thinking("code-s1"),
+        thinking("code-s2"),
+        {"type": "server_tool_use", "id": "srvtoolu_s2", "name": "code_execution", "input": {"code": "2"}},
+        {"type": "server_tool_use", "id": "srvtoolu_s1", "name": "code_execution", "input": {"code": "print(1)"}},
+        {"type": "code_execution_tool_result", "tool_use_id": "srvtoolu_s1", "content": content},
     )
-    assert parts[0] == Code("s1", "python", "print(1)", MARK)
+    assert parts[1:] == (Code("s1", "python", "print(1)", MARK), CodeResult("s1", "ok", "1"))
 
 
 def test_code_without_its_result_is_text() -> None:
@@ -267,11 +252,14 @@ def test_other_blocks_are_told_in_words(block: Json, words: list[str]) -> None:
         {"type": "compaction", "content": None},
     ],
 )
-def test_blocks_without_words_are_recorded(block: Json) -> None:
-    for role in ("user", "assistant"):
-        messages = [HI, {"role": role, "content": [text("a"), block]}]
-        assert lost(messages=messages) == ["messages.1.content.1"]
-        assert history(messages[1])[1].parts == (Text("a"),)
+def test_blocks_without_words(block: Json) -> None:
+    """In a history they are recorded: the client has not written them. In its own words they are refused."""
+    messages = [HI, {"role": "assistant", "content": [text("a"), block]}]
+    assert lost(messages=messages) == ["messages.1.content.1"]
+    assert history(messages[1])[1].parts == (Text("a"),)
+    if block["type"] != "container_upload":
+        found = refusal(messages=[HI, {"role": "user", "content": [text("a"), block]}])
+        assert found.param == "messages.1.content.1" and block["type"] in found.message
 
 
 def test_long_results_are_cut_and_that_is_told() -> None:

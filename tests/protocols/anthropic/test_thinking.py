@@ -8,7 +8,6 @@ import pytest
 from gemgate.hub.call import Generate, Output, Reasoning
 from gemgate.hub.codec import Identity
 from gemgate.protocols.anthropic.inbound import PATHS
-from gemgate.protocols.anthropic.style import Style
 from tests.protocols.anthropic.asking import Json, call_of, lost, parse, refusal
 from tests.protocols.shaping import MODELS, checked
 
@@ -46,13 +45,14 @@ def test_wishes_about_thinking(thinking: Json | None, effort: str | None, wanted
         checked(call, model)
 
 
-def test_who_switches_thinking_off_is_shown_none() -> None:
-    def style(**fields: Any) -> Style:
-        return parse(**fields).write.keywords["style"]  # type: ignore[attr-defined]
+def test_what_the_client_expects_of_the_answer() -> None:
+    def shown(**fields: Any) -> str:
+        return parse(**fields).write.keywords["style"].thinking  # type: ignore[attr-defined]
 
-    assert not style(thinking={"type": "disabled"}).thinking
-    for thinking in (None, ON, {"type": "adaptive", "display": "omitted"}, {"type": "between_tools"}):
-        assert style(thinking=thinking).thinking
+    assert shown(thinking={"type": "disabled"}) == "off"
+    assert shown() == shown(thinking=None) == shown(output_config={"effort": "low"}) == "unasked"
+    for thinking in (ON, {"type": "adaptive", "display": "omitted"}, {"type": "between_tools"}):
+        assert shown(thinking=thinking) == "asked"
     assert parse().write(Identity("r", 0, "m", lambda: "i")).content_type.startswith(b"text/event-stream")
 
 

@@ -1,6 +1,7 @@
 """Tools in all their forms, and the choice among them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -30,13 +31,32 @@ def test_functions_of_the_client() -> None:
 def test_what_asks_for_nothing_is_not_recorded() -> None:
     tool = WEATHER | {
         "cache_control": {"type": "ephemeral"},
-        "defer_loading": True,
         "eager_input_streaming": True,
         "allowed_callers": ["direct"],
         "max_uses": None,
     }
     assert parse(tools=[tool]).call == parse(tools=[WEATHER]).call and not parse(tools=[tool]).dropped
     assert lost(tools=[WEATHER | {"zebra": 1}, SEARCH | {"max_uses": 2}]) == ["tools.0.zebra", "tools.1.max_uses"]
+
+
+def test_deferred_tools_are_offered_once_they_are_named() -> None:
+    """Clients that find tools themselves declare those not yet found, too, and a placeholder that nobody may call."""
+    later = WEATHER | {"name": "later", "defer_loading": True}
+    tools = [WEATHER, later]
+    found = [{"type": "tool_result", "tool_use_id": "1", "content": [{"type": "tool_reference", "tool_name": "later"}]}]
+    called = [{"type": "tool_use", "id": "1", "name": "later", "input": {}}]
+    added = [{"type": "tool_addition", "tool": {"type": "tool_reference", "name": "later"}}]
+
+    def offered(*messages: Json, more: Sequence[Json] = ()) -> list[str]:
+        call = call_of(tools=[*tools, *more], messages=[HI, *messages])
+        return [tool.name for tool in call.tools if isinstance(tool, Function)]
+
+    assert offered() == ["weather"] and not lost(tools=tools)
+    assert offered({"role": "user", "content": found}) == ["weather", "later"]
+    assert offered({"role": "assistant", "content": called}) == ["weather", "later"]
+    assert offered({"role": "system", "content": added}) == ["weather", "later"]
+    search = {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"}
+    assert offered(more=[search]) == ["weather", "later"]
 
 
 def test_examples_are_put_into_words() -> None:
@@ -62,7 +82,7 @@ def test_tools_of_the_upstream(tool: Json, kind: Any) -> None:
 
 def test_only_who_has_asked_for_such_a_tool_is_shown_its_blocks() -> None:
     def shown(*tools: Json) -> bool:
-        return parse(tools=list(tools)).write.keywords["server_tools"]  # type: ignore[attr-defined]
+        return parse(tools=list(tools)).write.keywords["style"].server_tools  # type: ignore[attr-defined]
 
     assert shown(WEATHER, SEARCH) and not shown(WEATHER) and not shown()
 

@@ -6,6 +6,7 @@ from typing import Any
 import anthropic
 import pytest
 from anthropic.types import MessageParam
+from msgspec.structs import replace
 
 from gemgate.errors import BrokenAnswer, RateLimited, Unavailable, UpstreamError
 from gemgate.hub.events import (
@@ -30,6 +31,7 @@ from gemgate.hub.parts import (
     Media,
     Opaque,
     Part,
+    Signature,
     Text,
     Thought,
     ToolCall,
@@ -40,7 +42,7 @@ from gemgate.hub.parts import (
 from gemgate.protocols.anthropic.server_blocks import OWN_RESULT
 from gemgate.protocols.anthropic.style import Style
 from gemgate.protocols.anthropic.writer import MessagesWriter
-from gemgate.protocols.shared.seals import HEAD, UNSIGNED, Seal
+from gemgate.protocols.shared.seals import HEAD, UNSIGNED, Seal, opened
 from tests.acceptance.messages_grammar import Json, check, events_of
 from tests.protocols.anthropic.replies import (
     MARK,
@@ -55,12 +57,13 @@ from tests.protocols.anthropic.replies import (
     whole,
     writer,
 )
-from tests.protocols.replaying import events, written
+from tests.protocols.replaying import events, identity, written
 
 CALL = ToolCall("c1", "f", '{"a":1}')
 SIGNED = ToolCall("c1", "f", '{"a":1}', MARK)
 USE = {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}
-QUIET = Style(thinking=False)
+QUIET = Style(thinking="off")
+UNASKED = Style(thinking="unasked")
 ASKED: list[MessageParam] = [{"role": "user", "content": "hi"}]
 
 
@@ -155,7 +158,7 @@ def test_neighbours_run_into_one_block() -> None:
     """A client that prints the last block prints all of the answer."""
     found = content(Thought("I "), Thought("think"), Text("so "), Text("it is", MARK), Text("", MARK))
     assert found == [
-        {"type": "thinking", "thinking": "I think", "signature": "gemgate.1..thought."},
+        {"type": "thinking", "thinking": "I think", "signature": "gemgate:1:::thought:"},
         {"type": "text", "text": "so it is"},
     ]
 
@@ -173,13 +176,29 @@ def test_thoughts_are_always_signed() -> None:
 
 
 def test_a_signature_stands_on_the_thought_before_its_part() -> None:
-    assert seals(content(Thought("hm"), Text("a", MARK))) == [Seal("text-1", MARK)]
     assert seals(content(Thought("hm"), SIGNED)) == [Seal("call-c1", MARK)]
-    assert seals(content(Thought("hm"), Code("", "python", "1", MARK))) == [Seal("code", MARK)]
-    assert seals(content(Thought("hm"), Text("", MARK))) == [Seal("text-0", MARK)]
-    assert seals(both(reply(*blocks(Thought("hm")), BlockStart(0, Text("")), BlockEnd(0, MARK)))["content"]) == [
-        Seal("text-0", MARK)
-    ]
+    assert seals(content(Thought("hm"), Code("x7", "python", "1", MARK))) == [Seal("code-x7", MARK)]
+
+
+def test_signatures_of_texts_stay_on_the_server() -> None:
+    """Clients trim and join texts: nothing that comes back would tell which piece it belongs to."""
+    assert seals(content(Thought("hm"), Text("a", MARK))) == [UNSIGNED]
+    assert seals(content(Thought("hm"), Text("", MARK), SIGNED)) == [Seal("call-c1", MARK)]
+
+
+def test_a_seal_names_the_models_that_understand_it() -> None:
+    named = replace(identity(), family="a-family")
+    made = json.loads(MessagesWriter(named).whole(events(reply(*blocks(SIGNED), reason="tool_calls"))))
+    seal = opened(made["content"][0]["signature"])
+    assert seal is not None and seal.signature == Signature("gemini", "YQ==", "a-family")
+
+
+def test_a_client_that_has_not_asked_for_thinking_sees_thoughts_alone() -> None:
+    """Many read the first block: the original has no empty thinking there that nobody has asked for."""
+    assert content(SIGNED, style=UNASKED) == [USE]
+    assert content(Text("a"), SIGNED, style=UNASKED) == [{"type": "text", "text": "a"}, USE]
+    assert seals(content(Thought("hm"), SIGNED, style=UNASKED)) == [Seal("call-c1", MARK)]
+    assert kinds(content(Code("", "python", "1", MARK), style=UNASKED)) == ["server_tool_use"]
 
 
 def test_a_signed_thought_is_a_block_of_its_own() -> None:
@@ -212,7 +231,7 @@ def test_calls_in_parallel() -> None:
     """Acceptance 6: of several calls the first is signed, and nothing is made up for the others."""
     found = content(SIGNED, ToolCall("", "g", "{}"), ToolCall("", "g", '{"b":[]}'))
     assert found == [
-        {"type": "thinking", "thinking": "", "signature": "gemgate.1.gemini.call-c1.YQ=="},
+        {"type": "thinking", "thinking": "", "signature": "gemgate:1:gemini::call-c1:YQ=="},
         USE,
         {"type": "tool_use", "id": "toolu_id1", "name": "g", "input": {}},
         {"type": "tool_use", "id": "toolu_id2", "name": "g", "input": {"b": []}},
@@ -304,9 +323,20 @@ def test_code_is_no_call_of_the_client() -> None:
     }
 
 
+def test_what_code_had_printed_when_its_time_was_over() -> None:
+    made = content(Code("", "python", "1"), CodeResult("", "deadline_exceeded", "partial"))
+    assert made[1]["content"] == {
+        "type": "code_execution_result",
+        "stdout": "partial",
+        "stderr": "The time limit was exceeded.",
+        "return_code": 124,
+        "content": [],
+    }
+
+
 def test_ids_of_code() -> None:
-    found = content(*(Code(given, "python", "1") for given in ("x7", "srvtoolu_9", "odd id", "")))
-    assert [block["id"] for block in found] == ["srvtoolu_x7", "srvtoolu_9", "srvtoolu_id1", "srvtoolu_id2"]
+    found = content(*(Code(given, "python", "1") for given in ("x7", "y_9-z", "odd id", "")))
+    assert [block["id"] for block in found] == ["srvtoolu_x7", "srvtoolu_y_9-z", "srvtoolu_id1", "srvtoolu_id2"]
 
 
 def test_code_that_comes_in_pieces() -> None:
@@ -319,9 +349,10 @@ def test_code_that_comes_in_pieces() -> None:
 
 def test_signed_code() -> None:
     found = content(Text("so"), Code("", "python", "1", MARK))
-    assert kinds(found) == ["text", "thinking", "server_tool_use"] and seals(found) == [Seal("code", MARK)]
+    assert kinds(found) == ["text", "thinking", "server_tool_use"] and seals(found) == [Seal("code-id1", MARK)]
+    assert found[2]["id"] == "srvtoolu_id1"
     late = both(reply(BlockStart(0, Code("", "python", "1")), BlockEnd(0, MARK)))["content"]
-    assert seals(late) == [Seal("code", MARK)] and kinds(late) == ["thinking", "server_tool_use"]
+    assert seals(late) == [Seal("code-id1", MARK)] and kinds(late) == ["thinking", "server_tool_use"]
 
 
 def test_a_result_without_code() -> None:
@@ -401,8 +432,8 @@ def test_citations_wait_for_a_text_and_come_once() -> None:
             Citations(0, (PARIS,)),
         )
     )["content"]
-    assert [len(block.get("citations", ())) for block in found] == [0, 0, 1, 0, 0]
-    assert found[2]["citations"][0]["cited_text"] == "Paris"
+    assert [len(block.get("citations", ())) for block in found] == [0, 0, 0, 0, 1]
+    assert found[4]["citations"][0]["cited_text"] == "Paris"
 
 
 def test_each_text_has_its_own_citations() -> None:
@@ -416,7 +447,7 @@ def test_each_text_has_its_own_citations() -> None:
     first, _, second = both(batches)["content"]
     assert [citation["cited_text"] for citation in first["citations"]] == ["Paris"]
     (cited,) = second["citations"]
-    assert cited["cited_text"] == "is big" + "." * 494 and cited["title"] is None
+    assert cited["cited_text"] == "is big" + "." * 144 and cited["title"] is None
 
 
 def test_what_was_searched_for() -> None:
@@ -480,9 +511,29 @@ def test_a_client_without_server_tools_sees_no_blocks_of_them() -> None:
     batches = reply(
         *blocks(Text("Paris")), Citations(0, (PARIS,), None, ("q",)), PagesRead(0, (Page("https://a.test", True),))
     )
-    made = both(batches, server_tools=False)
+    made = both(batches, Style(server_tools=False))
     assert kinds(made["content"]) == ["text"] and len(made["content"][0]["citations"]) == 1
     assert made["usage"]["server_tool_use"] == {"web_search_requests": 1, "web_fetch_requests": 1}
+
+
+def test_sources_stand_at_the_text_that_they_support() -> None:
+    first, second = Citation("https://a.test", "A", 0, 4), Citation("https://b.test", "B", 4, 7)
+    code = (Code("", "python", "1"), CodeResult("", "ok", "1"))
+    batches = reply(*blocks(Text("Rome"), *code, Text("two")), Citations(0, (first, second), None, ("q",)))
+    made = both(batches)["content"]
+    assert [one["url"] for one in made[3]["citations"]] == ["https://b.test"]
+    assert [one["url"] for one in made[5]["content"]] == ["https://a.test", "https://b.test"]
+    # Where nothing else would tell of the first, the last text does.
+    made = both(batches, Style(server_tools=False))["content"]
+    assert [one["cited_text"] for one in made[-1]["citations"]] == ["Rome", "two"]
+
+
+def test_sources_of_an_answer_that_ends_in_a_call() -> None:
+    """Its text is over when they come; without the search's own blocks they would be lost."""
+    batches = reply(*blocks(Text("Paris"), CALL), Citations(0, (PARIS,), None, ("q",)), reason="tool_calls")
+    made = both(batches, Style(server_tools=False))
+    assert kinds(made["content"]) == ["text", "tool_use", "server_tool_use", "web_search_tool_result"]
+    assert made["stop_reason"] == "tool_use"
 
 
 # ── the end ──

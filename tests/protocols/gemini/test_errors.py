@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemgate import errors
-from gemgate.errors import GemgateError, InvalidRequest, RateLimited, Unavailable
+from gemgate.errors import ContextTooLong, GemgateError, InvalidRequest, RateLimited, Unavailable
 from gemgate.protocols.anthropic.errors import render as render_anthropic
 from gemgate.protocols.gemini.errors import (
     STATUS_NAMES,
@@ -70,7 +70,12 @@ def test_anthropic(error: GemgateError, status: int, name: str, kind: str) -> No
     types = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
     types |= {405: "invalid_request_error", 413: "request_too_large", 429: "rate_limit_error", 504: "timeout_error"}
     types |= {529: "overloaded_error"}
-    assert found == {"type": "error", "error": {"type": types.get(code, "api_error"), "message": "m"}}
+    words = "m"  # this format has no other place for the field at fault, nor for the code
+    if isinstance(error, InvalidRequest) and error.param:
+        words = f"{error.param}: m"
+    if isinstance(error, ContextTooLong):
+        words = "prompt is too long: m"
+    assert found == {"type": "error", "error": {"type": types.get(code, "api_error"), "message": words}}
 
 
 def test_codes_that_clients_read() -> None:

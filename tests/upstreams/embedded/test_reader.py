@@ -115,7 +115,7 @@ def test_an_error_chunk_is_raised(error: dict[str, Any], kind: type[Exception]):
         read({"error": error})
     assert type(raised.value) is kind
     if kind is ContextTooLong:
-        assert str(raised.value) == "prompt is too long: 9 tokens > 8 maximum"
+        assert str(raised.value).startswith("prompt is too long: 9 tokens > 8 maximum. ")
 
 
 def test_a_reply_without_its_end_is_a_failure():

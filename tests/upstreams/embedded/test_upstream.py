@@ -186,7 +186,7 @@ async def test_what_is_dropped_is_known_before_anything_is_asked(upstream: Embed
 
 
 async def test_an_overlong_prompt_is_refused_before_it_is_read(upstream: EmbeddedUpstream):
-    with pytest.raises(ContextTooLong, match=r"^prompt is too long: \d+ tokens > 8192 maximum$"):
+    with pytest.raises(ContextTooLong, match=r"^prompt is too long: \d+ tokens > 8192 maximum\. .*GEMINI_API_KEY"):
         await begin(upstream, generate("hello " * 9_000))
     assert await ask(upstream, generate("Hi"))
 

@@ -1,8 +1,8 @@
 """What signatures hold on to in a message, and how they are taken off and put back.
 
-A piece is a call, an image, or a run of neighbouring texts, with the loose parts around it: empty texts that carry a
-signature, and parts that only the upstream's own format knows. Clients give calls, media and texts back, and lose the
-loose parts; thoughts are theirs to lose and no part of this.
+A piece is a call, an image, code that was run, or a run of neighbouring texts, with the loose parts around it: empty
+texts that carry a signature, and parts that only the upstream's own format knows. Clients give calls, media, code and
+texts back, and lose the loose parts; thoughts are theirs to lose and no part of this.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,14 +49,14 @@ class Record(Struct, frozen=True, array_like=True):
 
 
 class Piece:
-    """A call, media, or (without `anchor`) a run of texts; `start` and `stop` are its place in the message.
+    """A call, media, code, or (without `anchor`) a run of texts; `start` and `stop` are its place in the message.
 
     `parts` are the texts and loose parts of the run, or the loose parts after the anchor.
     """
 
     __slots__ = ("anchor", "before", "parts", "start", "stop")
 
-    def __init__(self, anchor: ToolCall | Media | None, start: int, before: list[Text | Opaque]) -> None:
+    def __init__(self, anchor: ToolCall | Media | Code | None, start: int, before: list[Text | Opaque]) -> None:
         self.anchor = anchor
         self.start = start
         self.stop = start + 1
@@ -82,6 +82,8 @@ class Piece:
                 return key(caller_id, b"call", call_id.encode("utf-8", "surrogatepass"))
             case Media(source=Inline(data=data)):
                 return key(caller_id, b"media", said, sample(data))
+            case Code(code=code):
+                return key(caller_id, b"code", said, sample(code))
             case _:
                 # Clients trim texts, and break lines around images on their own.
                 return key(caller_id, b"text", said, sample(self.text.strip()))
@@ -123,7 +125,7 @@ def pieces(parts: Sequence[Part]) -> list[Piece]:
                 continue
             case Media() if part.thought:
                 continue
-            case ToolCall() | Media() if _has_name(part):
+            case ToolCall() | Media() | Code() if _has_name(part):
                 last = Piece(part, index, _settled(loose, last))
                 found.append(last)
             case ToolCall() | Media() | ToolResult() | Code() | CodeResult():
@@ -143,9 +145,17 @@ def is_thought(part: Part) -> bool:
     return isinstance(part, Thought) or (isinstance(part, Media) and part.thought)
 
 
-def _has_name(part: ToolCall | Media) -> bool:
+def _has_name(part: ToolCall | Media | Code) -> bool:
     """Whether it can be found again when it comes back."""
-    return bool(part.id) if isinstance(part, ToolCall) else isinstance(part.source, Inline)
+    match part:
+        case ToolCall():
+            return bool(part.id)
+        case Media():
+            return isinstance(part.source, Inline)
+        case Code():
+            return bool(part.code)
+        case _:
+            assert_never(part)
 
 
 def _settled(loose: list[Text | Opaque], last: Piece | None) -> list[Text | Opaque]:

@@ -1,13 +1,13 @@
 """Events → the steps in which an answer is written: the one machine of streamed and whole messages.
 
 Texts and thoughts stay open until something else begins, so that neighbours run into one block. A block of thinking
-always ends with a signature, since clients throw unsigned ones away: that of the part it leads to, sealed together
-with which part that is (notes §5.3). Clients bring such a block back in front of a call, not behind it, and some show
-only the last block of an answer: so nothing is put behind a text for a signature's sake.
+always ends with a signature, since clients throw unsigned ones away: that of the call or code it leads to, sealed
+together with which one that is (notes §5.3). Signatures of texts stay on the server: clients trim and join texts, some
+read the first block of an answer and some the last, so that no place is safe for them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, assert_never
 
 from msgspec import json
@@ -42,13 +42,13 @@ from gemgate.hub.parts import (
 from gemgate.protocols.anthropic.arguments import Arguments
 from gemgate.protocols.anthropic.cited import Sources
 from gemgate.protocols.anthropic.ending import Ending, ending
-from gemgate.protocols.anthropic.server_blocks import code_result, page_result, search_result, server_use
+from gemgate.protocols.anthropic.server_blocks import USE, code_result, page_result, search_result, server_use
 from gemgate.protocols.anthropic.steps import Block, Steps
 from gemgate.protocols.anthropic.style import Style
 from gemgate.protocols.shared.media_text import media_text
 from gemgate.protocols.shared.seals import UNSIGNED, Seal, sealed, target
 
-FITTING = re.compile(r"[A-Za-z0-9_]{1,40}")
+FITTING = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """What may follow the prefix in an id of a tool that the server runs."""
 
 encode = json.Encoder().encode
@@ -57,7 +57,8 @@ encode = json.Encoder().encode
 class Answer:
     """The state of one answer. The format has one choice: of several only the first is written.
 
-    `server_tools`: whether searches and pages read are shown as blocks, at the end, since only then they are known.
+    `family` names the models that understand its signatures. Searches and pages read are told at the end, since only
+    then they are known.
     """
 
     __slots__ = (
@@ -65,24 +66,24 @@ class Answer:
         "_called",
         "_codes",
         "_ending",
+        "_family",
         "_heard",
         "_new_id",
         "_open",
         "_part",
         "_pieces",
         "_said",
-        "_server_tools",
         "_steps",
-        "_thinking",
+        "_style",
         "sources",
         "usage",
     )
 
-    def __init__(self, steps: Steps, new_id: Callable[[], str], style: Style, *, server_tools: bool) -> None:
+    def __init__(self, steps: Steps, new_id: Callable[[], str], style: Style, family: str) -> None:
         self._steps = steps
         self._new_id = new_id
-        self._thinking = style.thinking
-        self._server_tools = server_tools
+        self._style = style
+        self._family = family
         self._open: Literal["text", "thinking"] | None = None
         """The kind of the block that may go on."""
         self._part: Part | None = None
@@ -113,9 +114,20 @@ class Answer:
                 raise event.error
             case ResponseStart() | Logprobs():
                 pass  # the frame around the blocks, and nothing this format can show
-            case BlockStart() | BlockDelta() | BlockEnd() | Citations() | PagesRead() | Finish():
-                if event.choice == 0:
-                    self._told(event)
+            case _ if event.choice != 0:
+                pass
+            case BlockStart():
+                self._begin(event.part)
+            case BlockDelta():
+                self.delta(event.text)
+            case BlockEnd():
+                self._end(event.signature)
+            case Citations():
+                self.sources.cite(event)
+            case PagesRead():
+                self.sources.read(event.pages)
+            case Finish():
+                self._finish(event)
             case _:
                 assert_never(event)
 
@@ -137,30 +149,12 @@ class Answer:
         elif part is not None:
             self._pieces.append(text)
 
-    def _told(self, event: BlockStart | BlockDelta | BlockEnd | Citations | PagesRead | Finish) -> None:
-        match event:
-            case BlockStart():
-                self._begin(event.part)
-            case BlockDelta():
-                self.delta(event.text)
-            case BlockEnd():
-                self._end(event.signature)
-            case Citations():
-                self.sources.cite(event)
-            case PagesRead():
-                self.sources.read(event.pages)
-            case Finish():
-                self._finish(event)
-            case _:
-                assert_never(event)
-
     # ── parts ──
 
     def _begin(self, part: Part) -> None:
         self._part, self._pieces = part, []
         match part:
             case Text():
-                self._sign_text(part, part.signature)
                 self._text(part.text)
             case Thought():
                 if part.signature is not None:
@@ -176,8 +170,6 @@ class Answer:
     def _end(self, late: Signature | None) -> None:
         part, self._part = self._part, None
         match part:
-            case Text():
-                self._sign_text(part, late)
             case Thought():
                 self._sign(part, late or part.signature)
             case ToolCall():
@@ -191,8 +183,8 @@ class Answer:
                 self._code(part, late)
             case CodeResult():
                 self._code_result(part)
-            case ToolResult() | Opaque() | None:
-                pass  # nothing this format can show
+            case Text() | ToolResult() | Opaque() | None:
+                pass  # written, or nothing this format can show
             case _:
                 assert_never(part)
 
@@ -205,12 +197,13 @@ class Answer:
         if self._open != "text":
             self._close()
             self._steps.open({"type": "text", "text": ""})
+            self.sources.begin()
             self._open = "text"
             self._said = True
         self._steps.add(text)
 
     def _think(self, text: str) -> None:
-        if text and self._thinking:
+        if text and self._style.thinking != "off":
             self._open_thinking()
             self._steps.add(text)
 
@@ -228,20 +221,19 @@ class Answer:
             self._show(media_text(part, self._open != "text"))
 
     def _code(self, part: Code, late: Signature | None) -> None:
-        self._sign(part, late or part.signature)
-        self._run_code(part.id, part.code + "".join(self._pieces))
+        known = part if FITTING.fullmatch(part.id) else replace(part, id=self._new_id())
+        self._sign(known, late or part.signature)
+        self._run_code(part.id, known.id, part.code + "".join(self._pieces))
 
     def _code_result(self, part: CodeResult) -> None:
         if not self._codes:
-            self._run_code(part.id, "")  # a result belongs to something
+            self._run_code(part.id, self._new_id(), "")  # a result belongs to something
         ids = [code_id for code_id, _ in self._codes]
         _, use_id = self._codes.pop(ids.index(part.id) if part.id in ids else 0)
         self._complete(code_result(use_id, part.outcome, part.output + "".join(self._pieces)))
 
-    def _run_code(self, code_id: str, code: str) -> None:
-        bare = code_id.removeprefix("srvtoolu_")
-        use_id = f"srvtoolu_{bare if FITTING.fullmatch(bare) else self._new_id()}"
-        self._use("code_execution", {"code": code}, use_id)
+    def _run_code(self, code_id: str, shown_id: str, code: str) -> None:
+        use_id = self._use("code_execution", {"code": code}, f"{USE}{shown_id}")
         self._codes.append((code_id, use_id))
 
     # ── the end ──
@@ -249,17 +241,21 @@ class Answer:
     def _finish(self, finish: Finish) -> None:
         """Nothing has changed where this raises: another answer may follow in the place of one that broke off."""
         self._ending = ending(finish, said=self._said, called=self._called)
+        searched = bool(self.sources.queries)
+        if self._open == "text" and not (searched and self._style.server_tools):
+            self._cite(self.sources.rest())  # those of earlier texts, which could not be amended any more
         self._close()
-        if self._server_tools:
+        if searched and (self._style.server_tools or self.sources.are_waiting):
             self._searches()
+        if self._style.server_tools:
             self._pages()
 
     def _searches(self) -> None:
-        queries = list(self.sources.queries)
-        if queries:
-            more = {"queries": queries} if len(queries) > 1 else {}
-            use_id = self._use("web_search", {"query": queries[0], **more})
-            self._complete(search_result(use_id, self.sources.found))
+        first, *more = self.sources.queries
+        given: dict[str, object] = {"query": first}
+        if more:
+            given["queries"] = [first, *more]
+        self._complete(search_result(self._use("web_search", given), self.sources.found))
 
     def _pages(self) -> None:
         for page in self.sources.pages.values():
@@ -274,16 +270,13 @@ class Answer:
             self._steps.open({"type": "thinking", "thinking": "", "signature": ""})
             self._open = "thinking"
 
-    def _sign(self, part: Part, signature: Signature | None) -> None:
+    def _sign(self, part: Thought | ToolCall | Code, signature: Signature | None) -> None:
         """Put a part's signature on the thinking that leads to it, or on an empty one made for it."""
-        if signature is not None and self._thinking:
-            self._open_thinking()
-            self._seal(Seal(target(part), signature))
-
-    def _sign_text(self, part: Text, signature: Signature | None) -> None:
-        """Put a text's signature on the thinking before it; nothing is made for it: many read the first block only."""
-        if signature is not None and self._open == "thinking":
-            self._seal(Seal(target(part), signature))
+        thinking = self._style.thinking
+        if signature is None or thinking == "off" or (thinking == "unasked" and self._open != "thinking"):
+            return
+        self._open_thinking()
+        self._seal(Seal(target(part), replace(signature, family=self._family)))
 
     def _seal(self, seal: Seal) -> None:
         self._steps.sign(sealed(seal))
@@ -293,8 +286,7 @@ class Answer:
     def _close(self) -> None:
         match self._open:
             case "text":
-                for citation in self.sources.due():
-                    self._steps.cite(citation)
+                self._cite(self.sources.due())
                 self._steps.close()
             case "thinking":
                 self._seal(UNSIGNED)
@@ -304,11 +296,15 @@ class Answer:
                 assert_never(self._open)
         self._open = None
 
+    def _cite(self, citations: Iterable[dict[str, object]]) -> None:
+        for citation in citations:
+            self._steps.cite(citation)
+
     def _use(self, name: str, given: dict[str, object], use_id: str = "") -> str:
         """Write the use of a tool that the upstream has run, and give its id."""
         self._close()
         self._said = True
-        use_id = use_id or f"srvtoolu_{self._new_id()}"
+        use_id = use_id or f"{USE}{self._new_id()}"
         self._steps.open(server_use(use_id, name))
         self._steps.add(encode(given).decode())
         self._steps.close()

@@ -9,7 +9,7 @@ from gemgate.protocols.shared.raw_json import object_text
 
 RAW = "_raw"
 """Under this key stand arguments that are no JSON object, which `input` must be."""
-NOTHING = ("", "{}")
+NOTHING = ("", "{}", "null")
 
 
 class Arguments:

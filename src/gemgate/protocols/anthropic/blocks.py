@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Raw
 
+from gemgate.errors import InvalidRequest
 from gemgate.hub.parts import Part, Text
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.nested import read, read_or_none
@@ -13,6 +14,7 @@ from gemgate.protocols.anthropic.sources import media
 from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string
 
 UNREADABLE = "there is nothing in it that the model could read"
+KNOWN = "text, image, document, search_result, tool_use or tool_result"
 NO_CONTAINER = "there is no container upstream to put files into"
 
 
@@ -25,10 +27,11 @@ def listed(content: wire.Content) -> Sequence[wire.Block]:
     return content if isinstance(content, list) else (content,)
 
 
-def parts(block: wire.Block, path: str, notes: Notes) -> list[Part]:
+def parts(block: wire.Block, path: str, notes: Notes, *, history: bool = False) -> list[Part]:
     """Translate one block, which stands at `path`; raises `InvalidRequest` for media that cannot be sent.
 
-    What is unknown becomes the text that it holds, or is recorded as lost.
+    What is unknown becomes the text that it holds. What holds none is refused, or recorded as lost where it is part of
+    the other side's `history`, which the client has not written.
     """
     match block.type:
         case "text" | None if block.text is not None:
@@ -41,6 +44,7 @@ def parts(block: wire.Block, path: str, notes: Notes) -> list[Part]:
             return _search_result(block, path, notes)
         case "tool_reference":
             name = block.tool_name or block.name
+            notes.named.add(name or "")
             return [Text(f"The tool {name} can be used.")] if name else []
         case "tool_addition" | "tool_removal":
             _change_tools(block, path, notes)
@@ -53,7 +57,7 @@ def parts(block: wire.Block, path: str, notes: Notes) -> list[Part]:
         case _ if is_given(block.source) and is_object(block.source):
             return _media(block, path, notes)
         case _:
-            return _told(block, path, notes)
+            return _told(block, path, notes, history=history)
 
 
 def _media(block: wire.Block, path: str, notes: Notes) -> list[Part]:
@@ -64,8 +68,12 @@ def _media(block: wire.Block, path: str, notes: Notes) -> list[Part]:
     return [media(source, where)]
 
 
-def _told(block: wire.Block, path: str, notes: Notes) -> list[Part]:
+def _told(block: wire.Block, path: str, notes: Notes, *, history: bool) -> list[Part]:
     found = told(block)
+    kind = block.type or ""
+    if found.text is None and not history:
+        words = f"Blocks of type {kind[:80]!r} are not known" if kind else "A block must say its type"
+        raise InvalidRequest(f"{words}. Send {KNOWN}.", param=path, code="unsupported_content")
     if found.text is None:
         notes.lose(path, UNREADABLE)
         return []
@@ -126,8 +134,10 @@ def _change_tools(block: wire.Block, path: str, notes: Notes) -> None:
         notes.defined.append((f"{path}.tool.definition", change.definition))
         members = read(wire.decode_tool, change.definition, f"{path}.tool.definition")
         notes.withdrawn.discard(members.name or "")
+        notes.named.add(members.name or "")
     name = change.name or change.tool_name
     if name and block.type == "tool_removal":
         notes.withdrawn.add(name)
     elif name:
         notes.withdrawn.discard(name)
+        notes.named.add(name)

@@ -1,15 +1,17 @@
 """The sources of an answer, between the events that name them and the text they stand at."""
 
+from collections.abc import Sequence
+
 from gemgate.hub.events import Citation, Citations, Page
 
-MAX_CITED = 500
-"""Characters; sources of the whole answer would repeat it once each."""
+MAX_CITED = 150
+"""Characters, as in the original; sources of the whole answer would repeat it once each."""
 
 
 class Sources:
     """What an answer rests on; `said` takes its visible text, which citations are cut from."""
 
-    __slots__ = ("_given", "_waiting", "found", "pages", "queries", "said")
+    __slots__ = ("_begun", "_given", "_waiting", "found", "pages", "queries", "said")
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -17,8 +19,18 @@ class Sources:
         """Titles by URL."""
         self.queries: dict[str, None] = {}
         self.pages: dict[str, Page] = {}
+        self._begun = 0
         self._waiting: dict[tuple[str, int], dict[int, Citation]] = {}
-        self._given: set[Citation] = set()
+        self._given: set[tuple[str, int, int]] = set()
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether some stand at no text yet."""
+        return bool(self._waiting)
+
+    def begin(self) -> None:
+        """Begin a text; what is said from now on stands in it."""
+        self._begun = len(self._text())
 
     def cite(self, event: Citations) -> None:
         """Keep sources for the text. Events repeat them, and what they cover grows: of one place the last holds."""
@@ -26,7 +38,8 @@ class Sources:
         named: dict[tuple[str, int], dict[int, Citation]] = {}
         for citation in event.citations:
             self.found[citation.url] = self.found.get(citation.url) or citation.title
-            named.setdefault((citation.url, citation.start), {})[citation.end] = citation
+            if (citation.url, citation.start, citation.end) not in self._given:
+                named.setdefault((citation.url, citation.start), {})[citation.end] = citation
         self._waiting.update(named)
 
     def read(self, pages: tuple[Page, ...]) -> None:
@@ -34,20 +47,26 @@ class Sources:
         self.pages.update({page.url: page for page in pages})
 
     def due(self) -> list[dict[str, object]]:
-        """Give the citations that wait for a text, each once in an answer."""
-        waiting = [citation for ends in self._waiting.values() for citation in ends.values()]
-        self._waiting.clear()
-        if not waiting:
+        """Give the citations of the text that ends now, each once in an answer."""
+        waiting = self._waiting.items()
+        return self._taken([place for place, ends in waiting if max(*ends, place[1] + 1) > self._begun])
+
+    def rest(self) -> list[dict[str, object]]:
+        """Give all that are waiting."""
+        return self._taken(list(self._waiting))
+
+    def _taken(self, places: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
+        if not places:
             return []
+        text = self._text()
+        taken = [citation for place in places for citation in self._waiting.pop(place).values()]
+        self._given.update((citation.url, citation.start, citation.end) for citation in taken)
+        return [self._object(citation, text) for citation in taken]
+
+    def _text(self) -> str:
         text = "".join(self.said)
         self.said[:] = (text,)  # the same list: others add to it
-        return [self._object(citation, text) for citation in waiting if self._is_new(citation)]
-
-    def _is_new(self, citation: Citation) -> bool:
-        place = Citation(citation.url, "", citation.start, citation.end)
-        new = place not in self._given
-        self._given.add(place)
-        return new
+        return text
 
     def _object(self, citation: Citation, text: str) -> dict[str, object]:
         end = min(citation.end, citation.start + MAX_CITED)

@@ -20,6 +20,8 @@ TYPES = {
     529: "overloaded_error",
 }
 OVERLOADED = 529
+TOO_LONG = "prompt is too long"
+PUNCTUATION = ".,:;?!'\"`()"
 COUNTS = re.compile(r"\d{4,}")
 
 
@@ -37,14 +39,20 @@ def _words(error: GemgateError) -> str:
     """Say what happened, and where in the request: this format has no field for that."""
     if isinstance(error, ContextTooLong):
         return _too_long(error.message)
-    if isinstance(error, InvalidRequest) and error.param:
+    if isinstance(error, InvalidRequest) and error.param and not _names(error.message, error.param):
         return f"{error.param}: {error.message}"
     return error.message
 
 
+def _names(message: str, path: str) -> bool:
+    return path in (word.strip(PUNCTUATION) for word in message.split())
+
+
 def _too_long(message: str) -> str:
     """Say it in the words by which clients know that they must shorten the conversation (notes §10.1)."""
+    if message.startswith(TOO_LONG):
+        return message
     counts = COUNTS.findall(message)
     if len(counts) == 2 and int(counts[0]) > int(counts[1]):
-        return f"prompt is too long: {counts[0]} tokens > {counts[1]} maximum"
-    return f"prompt is too long: {message}"
+        return f"{TOO_LONG}: {counts[0]} tokens > {counts[1]} maximum"
+    return f"{TOO_LONG}: {message}"

@@ -97,7 +97,8 @@ def _parsed(request: wire.Request, members: dict[str, Raw]) -> Parsed:
     if not request.messages:
         raise InvalidRequest("There is no message to answer. Send at least one.", param="messages")
     talk = conversation(request.system, request.messages)
-    more = NO_MORE if members.keys() <= PLAIN and not talk.defined else _more(request, members, talk)
+    is_plain = members.keys() <= PLAIN and not talk.defined and talk.effort is None
+    more = NO_MORE if is_plain else _more(request, members, talk)
     choice = request.tool_choice
     call = Generate(
         model=request.model,
@@ -111,12 +112,10 @@ def _parsed(request: wire.Request, members: dict[str, Raw]) -> Parsed:
         parallel_calls=not (isinstance(choice, wire.ToolChoice) and choice.disable_parallel_tool_use),
         stream=bool(request.stream),
     )
-    style = Style(thinking=not more.wish.off)
     dropped = (*more.dropped, *talk.dropped) if more.dropped or talk.dropped else ()
     paths = PATHS | more.paths | talk.paths if more.paths or talk.paths else PATHS
-    # Who has asked for no tool of the upstream's own may stumble over what comes of one.
-    write = partial(MessagesWriter, style=style, server_tools=any(type(tool) is BuiltIn for tool in call.tools))
-    return Parsed(call, write, dropped, paths, talk.remote)
+    style = Style(thinking=more.wish.shown, server_tools=any(type(tool) is BuiltIn for tool in call.tools))
+    return Parsed(call, partial(MessagesWriter, style=style), dropped, paths, talk.remote, talk.families)
 
 
 class _More(Struct, frozen=True, kw_only=True):
@@ -133,9 +132,9 @@ NO_MORE = _More()
 
 
 def _more(request: wire.Request, members: dict[str, Raw], talk: Conversation) -> _More:
-    thinking = wish(request)
+    thinking = wish(request, talk.effort)
     output, output_paths = output_of(request)
-    offered = tools(request, talk.defined, talk.withdrawn)
+    offered = tools(request, talk.defined, talk.withdrawn, talk.named)
     dropped = [
         *_unknown(members, UNDERSTOOD, ""),
         *_unknown_below(members.get("thinking"), THINKING, "thinking."),

@@ -1,6 +1,7 @@
 """The messages and the system text of a request → the hub's."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from msgspec import Raw, Struct
 
@@ -12,7 +13,6 @@ from gemgate.protocols.anthropic.blocks import listed, parts
 from gemgate.protocols.anthropic.model_turns import ModelTurn, signed
 from gemgate.protocols.anthropic.notes import Notes
 from gemgate.protocols.anthropic.results import result
-from gemgate.protocols.shared.empty import NOTHING
 from gemgate.protocols.shared.images import OPENING
 from gemgate.protocols.shared.raw_json import is_given
 
@@ -26,7 +26,9 @@ class Conversation(Struct, frozen=True):
     """What was said.
 
     `paths` tells where in the request each of the media stood, `remote` whether any is at an address. `defined` are
-    tools that are defined among the messages, with their paths; `withdrawn` the names of those that are taken away.
+    tools that are defined among the messages, with their paths; `withdrawn` the names of those that are taken away;
+    `named` of those that are added, found or called. `effort` is the last that a message of the system's asks for, with
+    its path; `families` are the models whose signatures came along.
     """
 
     system: tuple[Part, ...]
@@ -36,11 +38,14 @@ class Conversation(Struct, frozen=True):
     remote: bool
     defined: tuple[tuple[str, Raw], ...]
     withdrawn: frozenset[str]
+    named: frozenset[str]
+    effort: tuple[str, str] | None
+    families: frozenset[str]
 
 
 def conversation(system: wire.Content, given: Sequence[wire.Message]) -> Conversation:
     """System messages before the first of anybody else are system text; later ones stay, as the user's words."""
-    reading = _Reading()
+    reading = _Reading(given)
     reading.add_system(system, "system")
     for number, message in enumerate(given):
         content, role = message.content, ROLES.get(message.role)
@@ -48,7 +53,7 @@ def conversation(system: wire.Content, given: Sequence[wire.Message]) -> Convers
             # By far the most frequent: text, and nothing else.
             reading.append(role, (Text(content),) if content else ())
         else:
-            reading.add(message, f"messages.{number}", given[number + 1 :])
+            reading.add(message, number)
     reading.close()
     notes = reading.notes
     return Conversation(
@@ -59,36 +64,40 @@ def conversation(system: wire.Content, given: Sequence[wire.Message]) -> Convers
         remote=reading.remote,
         defined=tuple(notes.defined),
         withdrawn=frozenset(notes.withdrawn),
+        named=frozenset(notes.named),
+        effort=reading.effort,
+        families=frozenset(notes.families),
     )
 
 
 class _Reading:
     """What is known of a conversation while it is read."""
 
-    __slots__ = ("_calls", "_names", "_run", "messages", "notes", "paths", "remote", "system")
-
-    def __init__(self) -> None:
+    def __init__(self, given: Sequence[wire.Message]) -> None:
+        self._given = given
         self.system: list[Part] = []
         self.messages: list[Message] = []
         self.notes = Notes()
         self.paths: dict[str, str] = {}
         self.remote = False
+        self.effort: tuple[str, str] | None = None
         self._names: dict[str, str] = {}
         self._calls: dict[str, Signature] = {}
         """Signatures of calls in the messages of the model's that are being read, the first of which is at `_run`."""
         self._run = 0
 
-    def add(self, message: wire.Message, path: str, later: Sequence[wire.Message]) -> None:
-        """Append one message."""
+    def add(self, message: wire.Message, number: int) -> None:
+        """Append one message, the one of this number."""
+        path = f"messages.{number}"
         match message.role:
             case "user":
                 self._add_user(message.content, path)
             case "assistant":
                 self._add_model_turn(message.content, path)
             case "system":
-                if is_given(message.output_config) and bytes(message.output_config) not in NOTHING:
-                    self.notes.lose(f"{path}.output_config", "a whole answer is made with one effort")
-                if message.clear_at == "next_user_message" and any(after.role == "user" for after in later):
+                if message.output_config is not None and message.output_config.effort:
+                    self.effort = message.output_config.effort, f"{path}.output_config.effort"
+                if message.clear_at == "next_user_message" and number < self._last_of_user:
                     return
                 self.add_system(message.content, f"{path}.content")
             case role:
@@ -126,6 +135,10 @@ class _Reading:
             self.messages[self._run :] = signed(self.messages[self._run :], self._calls)
             self._calls.clear()
 
+    @cached_property
+    def _last_of_user(self) -> int:
+        return max((number for number, message in enumerate(self._given) if message.role == "user"), default=-1)
+
     @property
     def _place(self) -> str:
         return f"messages.{len(self.messages)}.parts"
@@ -152,6 +165,7 @@ class _Reading:
             for part in found:
                 if isinstance(part, ToolCall):
                     self._names[part.id] = part.name
+                    self.notes.named.add(part.name)
             self._note(found, self._place, len(made), _where(block, place))
             made += found
         self.append("model", made)

@@ -3,23 +3,20 @@
 What other servers have put there is foreign and left out, thoughts too: they are of no use to this model (notes §5.3).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.parts import Code, CodeResult, JsonText, Message, Part, Signature, Text, Thought, ToolCall
+from gemgate.hub.parts import Code, CodeResult, JsonText, Message, Part, Signature, Thought, ToolCall
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.blocks import parts
 from gemgate.protocols.anthropic.notes import Notes
-from gemgate.protocols.anthropic.server_history import code_of, code_results, own_ids
+from gemgate.protocols.anthropic.server_history import bare, code_of, code_results, own_ids
 from gemgate.protocols.shared.images import text_and_images
 from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string, object_text
-from gemgate.protocols.shared.seals import CALL, TEXT, opened
-
-TEXT_LENGTH = re.compile(rf"{TEXT}(\d{{1,9}})")
+from gemgate.protocols.shared.seals import CALL, CODE, opened
 
 
 class ModelTurn:
@@ -31,10 +28,8 @@ class ModelTurn:
     def __init__(self, blocks: Sequence[wire.Block], notes: Notes, calls: dict[str, Signature]) -> None:
         self._notes = notes
         self._calls = calls
-        self._text_seal: tuple[int, Signature] | None = None
-        """The signature of the next text, and how many characters of it that signs."""
-        self._code_seal: Signature | None = None
-        """The signature of the next code."""
+        self._codes: dict[str, Signature] = {}
+        """Signatures of code, by id."""
         served = any(block.tool_use_id is not None for block in blocks)
         self._results: Mapping[str, CodeResult] = code_results(blocks) if served else {}
         self._own = own_ids(blocks) if served else frozenset[str]()
@@ -43,7 +38,7 @@ class ModelTurn:
         """Translate the next block, which stands at `path`."""
         match block.type:
             case "text" | None if block.text is not None:
-                return self._text(block.text)
+                return text_and_images(block.text)
             case "thinking":
                 return self._thinking(block.signature or "", block.thinking or "")
             case "redacted_thinking":
@@ -53,24 +48,17 @@ class ModelTurn:
             case _:
                 return self._served(block, path)
 
-    def _text(self, text: str) -> Sequence[Part]:
-        if self._text_seal is None:
-            return text_and_images(text)
-        (length, signature), self._text_seal = self._text_seal, None
-        return (Text(text[:length], signature), *text_and_images(text[length:]))
-
     def _thinking(self, seal_text: str, thought: str) -> Sequence[Part]:
         seal = opened(seal_text)
         if seal is None or seal.signature is None:
             return ()
+        self._notes.families.add(seal.signature.family)
         if seal.target == "thought":
             return (Thought(thought, seal.signature),)
-        if seal.target == "code":
-            self._code_seal = seal.signature
-        elif seal.target.startswith(CALL):
+        if seal.target.startswith(CALL):
             self._calls[seal.target.removeprefix(CALL)] = seal.signature
-        elif found := TEXT_LENGTH.fullmatch(seal.target):
-            self._text_seal = int(found[1]), seal.signature
+        elif seal.target.startswith(CODE):
+            self._codes[seal.target.removeprefix(CODE)] = seal.signature
         return ()
 
     def _served(self, block: wire.Block, path: str) -> Sequence[Part]:
@@ -79,11 +67,11 @@ class ModelTurn:
             return ()
         code = code_of(block) if block.id in self._results else None
         if code is not None:
-            signature, self._code_seal = self._code_seal, None
-            return (Code(block.id or "", "python", code, signature),)
+            code_id = bare(block.id or "")
+            return (Code(code_id, "python", code, self._codes.get(code_id)),)
         if block.type == "code_execution_tool_result" and block.tool_use_id in self._results:
             return (self._results[block.tool_use_id or ""],)
-        return parts(block, path, self._notes)
+        return parts(block, path, self._notes, history=True)
 
 
 def signed(messages: Sequence[Message], calls: dict[str, Signature]) -> list[Message]:

@@ -8,7 +8,14 @@ from gemgate.protocols.shared.seals import HEAD
 
 OWN_RESULT = f"{HEAD}result"
 """The `encrypted_content` of our own results: a history that brings it back brings nothing new."""
+USE = "srvtoolu_"
+"""How the id of a use begins."""
 DIRECT = {"type": "direct"}
+
+TIMED_OUT = 124
+"""What code returns that was stopped after it had printed something, as the `timeout` command has it."""
+RETURNED = {"ok": (0, ""), "": (0, ""), "deadline_exceeded": (TIMED_OUT, "The time limit was exceeded.")}
+"""What code returns, and what stands beside its output; anything else has failed."""
 
 
 def server_use(use_id: str, name: str) -> Block:
@@ -44,15 +51,15 @@ def page_result(use_id: str, page: Page) -> Block:
 def code_result(use_id: str, outcome: str, output: str) -> Block:
     """Give what code has printed, or how it failed."""
     content: dict[str, object]
-    if outcome == "deadline_exceeded":
+    if outcome == "deadline_exceeded" and not output:
         content = {"type": "code_execution_tool_result_error", "error_code": "execution_time_exceeded"}
     else:
-        well = outcome in ("ok", "")
+        code, errors = RETURNED.get(outcome, (1, ""))
         content = {
             "type": "code_execution_result",
-            "stdout": output if well else "",
-            "stderr": "" if well else output,
-            "return_code": 0 if well else 1,
+            "stdout": output if code != 1 else "",
+            "stderr": output if code == 1 else errors,
+            "return_code": code,
             "content": [],
         }
     return {"type": "code_execution_tool_result", "tool_use_id": use_id, "content": content}

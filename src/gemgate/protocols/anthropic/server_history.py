@@ -4,7 +4,7 @@ The model has no slot for them, and whoever made them is another server, or this
 repeated, as the answer's text says what was found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from msgspec import Raw, Struct, json
@@ -12,6 +12,7 @@ from msgspec import Raw, Struct, json
 from gemgate.hub.parts import CodeResult
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.nested import read_or_none
+from gemgate.protocols.anthropic.server_blocks import TIMED_OUT, USE
 from gemgate.protocols.shared.raw_json import is_given
 from gemgate.protocols.shared.seals import HEAD
 
@@ -54,10 +55,8 @@ def told(block: wire.Block) -> Told:
     if block.name is not None and is_given(block.input):
         text = f"[{block.name} {bytes(block.input).decode()}]"
     else:
-        lines = [block.text or ""]
-        for raw in (block.title, block.source, block.content):
-            lines += _lines(read_or_none(decode_any, raw)) if is_given(raw) else ()
-        text = "\n".join(line for line in lines if line)
+        values = [decode_any(raw) for raw in (block.title, block.source, block.content) if is_given(raw)]
+        text = "\n".join(_lines([block.text, *values]))
         kind = block.type or ""
         if text and kind.endswith(RESULT):
             text = f"[result of {kind.removesuffix(RESULT)}]\n{text}"
@@ -66,27 +65,37 @@ def told(block: wire.Block) -> Told:
     return Told(f"{text[:MAX_CHARACTERS]}…", is_cut=True) if len(text) > MAX_CHARACTERS else Told(text)
 
 
-def _lines(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in cast("list[object]", value):
-            yield from _lines(item)
-    elif isinstance(value, dict):
-        yield from _members(cast("Json", value))
+def _lines(value: object) -> list[str]:
+    """List the words in a value, in order; no more of them than are told."""
+    lines: list[str] = []
+    room = MAX_CHARACTERS + 2  # what is told has no break behind it, and must be seen to be cut
+    waiting = [value]
+    while waiting and room > 0:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if not value:
+                continue
+            lines.append(value)
+            room -= len(value) + 1
+        elif isinstance(value, list):
+            waiting += reversed(cast("list[object]", value))
+        elif isinstance(value, dict):
+            waiting += reversed(_members(cast("Json", value)))
+    return lines
 
 
-def _members(value: Json) -> Iterator[str]:
+def _members(value: Json) -> list[object]:
+    """List what the members of an object may say; a title and its address are one line."""
     if value.get("type") == "base64":
-        return
+        return []
     title, url = value.get("title"), value.get("url")
     linked = isinstance(title, str) and isinstance(url, str)
-    if linked:
-        yield f"{title} ({url})"
+    found: list[object] = [f"{title} ({url})"] if linked else []
     for name, inner in value.items():
         if name in WITHOUT_WORDS or name.startswith("encrypted") or (linked and name in ("title", "url")):
             continue
-        yield from _lines(inner)
+        found.append(inner)
+    return found
 
 
 def own_ids(blocks: Sequence[wire.Block]) -> set[str]:
@@ -140,11 +149,18 @@ def _code_result(use: str, raw: Raw) -> CodeResult | None:
     found = read_or_none(wire.decode_output, raw)
     if found is None:
         return None
+    code_id = bare(use)
     if found.error_code:
         late = found.error_code == "execution_time_exceeded"
-        return CodeResult(use, "deadline_exceeded" if late else "failed", "" if late else found.error_code)
+        return CodeResult(code_id, "deadline_exceeded" if late else "failed", "" if late else found.error_code)
     if found.stdout is None and found.stderr is None:
         return None  # encrypted
-    if found.return_code:
-        return CodeResult(use, "failed", found.stderr or found.stdout or "")
-    return CodeResult(use, "ok", found.stdout or found.stderr or "")
+    if found.return_code == TIMED_OUT:
+        return CodeResult(code_id, "deadline_exceeded", found.stdout or "")
+    output = "\n".join(words for words in (found.stdout, found.stderr) if words)
+    return CodeResult(code_id, "failed" if found.return_code else "ok", output)
+
+
+def bare(use_id: str) -> str:
+    """Give the id that code has upstream: ours hold it."""
+    return use_id.removeprefix(USE)

@@ -6,6 +6,7 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Effort, Reasoning
 from gemgate.hub.codec import Dropped
 from gemgate.protocols.anthropic import wire
+from gemgate.protocols.anthropic.style import Thinking
 
 EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "max"}
 EFFORT = "output_config.effort"
@@ -14,18 +15,23 @@ LEAST_BUDGET = -1
 
 
 class Wish(Struct, frozen=True):
-    """What a request says about thinking, where, and what of it is lost; `off` if the client has switched it off."""
+    """What a request says about thinking, where, what of it is lost, and what the client expects of the answer."""
 
     reasoning: Reasoning = Reasoning()
     paths: dict[str, str] = {}
     dropped: tuple[Dropped, ...] = ()
-    off: bool = False
+    shown: Thinking = "unasked"
 
 
-def wish(request: wire.Request) -> Wish:
-    """Merge `thinking` and the effort; raises `InvalidRequest`."""
-    effort = _effort(request.output_config)
-    paths = {"reasoning.effort": EFFORT} if effort is not None else {}
+def wish(request: wire.Request, later: tuple[str, str] | None = None) -> Wish:
+    """Merge `thinking` and the effort; raises `InvalidRequest`.
+
+    `later` is an effort that was asked for in mid-conversation, with its path: it holds from there on.
+    """
+    config = request.output_config
+    word, path = later or ((config.effort if config is not None else None) or "", EFFORT)
+    effort = _effort(word, path)
+    paths = {"reasoning.effort": path} if effort is not None else {}
     thinking = request.thinking
     kind = _kind(thinking)
     if thinking is None or not kind:
@@ -35,19 +41,19 @@ def wish(request: wire.Request) -> Wish:
     match kind:
         case "disabled":
             paths["reasoning.effort"] = "thinking"
-            lost = _unused(effort, "thinking is switched off")
-            return Wish(Reasoning(effort="none", include_thoughts=False), paths, lost, off=True)
+            lost = _unused(effort, path, "thinking is switched off")
+            return Wish(Reasoning(effort="none", include_thoughts=False), paths, lost, "off")
         case "enabled" if thinking.budget_tokens is not None:
             budget = _budget(thinking.budget_tokens)
             paths = paths | {"reasoning.budget_tokens": "thinking.budget_tokens"}
-            lost = _unused(effort, "budget_tokens says how much the model thinks")
-            return Wish(Reasoning(budget_tokens=budget, include_thoughts=shown), paths, lost)
+            lost = _unused(effort, path, "budget_tokens says how much the model thinks")
+            return Wish(Reasoning(budget_tokens=budget, include_thoughts=shown), paths, lost, "asked")
         case "enabled" | "adaptive":
-            return Wish(Reasoning(effort=effort, include_thoughts=shown), paths)
+            return Wish(Reasoning(effort=effort, include_thoughts=shown), paths, shown="asked")
         case "between_tools":
             # Who asks for this expects no thoughts in front of an answer, where this model does its thinking.
             lost = (Dropped("thinking", "the model thinks when it sees fit, not between tools alone"),)
-            return Wish(Reasoning(effort=effort, include_thoughts=False), paths, lost)
+            return Wish(Reasoning(effort=effort, include_thoughts=False), paths, lost, "asked")
         case _:
             known = "enabled, adaptive, disabled, between_tools"
             raise InvalidRequest(f"{kind[:80]!r} is no kind of thinking. It is one of {known}.", param="thinking.type")
@@ -66,15 +72,14 @@ def _budget(tokens: int) -> int:
     return tokens
 
 
-def _effort(config: wire.OutputConfig | None) -> Effort | None:
-    word = config.effort if config is not None else None
+def _effort(word: str, path: str) -> Effort | None:
     if not word:
         return None
     found = EFFORTS.get(word.lower())
     if found is None:
-        raise InvalidRequest(f"{word[:80]!r} is no effort. It is one of {', '.join(EFFORTS)}.", param=EFFORT)
+        raise InvalidRequest(f"{word[:80]!r} is no effort. It is one of {', '.join(EFFORTS)}.", param=path)
     return found
 
 
-def _unused(effort: Effort | None, why: str) -> tuple[Dropped, ...]:
-    return (Dropped(EFFORT, why),) if effort is not None else ()
+def _unused(effort: Effort | None, path: str, why: str) -> tuple[Dropped, ...]:
+    return (Dropped(path, why),) if effort is not None else ()

@@ -18,7 +18,6 @@ from gemgate.protocols.shared.raw_json import is_given, schema_text
 HABITUAL = frozenset(
     (
         "cache_control",
-        "defer_loading",
         "eager_input_streaming",
         "allowed_callers",
         "display_number",
@@ -40,8 +39,9 @@ BUILT_INS: dict[str, BuiltInKind] = {
 """The upstream's own tools, by their types without the date."""
 
 NOT_UPSTREAM = "there is no such tool upstream"
+SEARCHED = "tool_search_tool"
 LOST = {
-    "tool_search_tool": "all tools are offered at once, so that none needs to be searched for",
+    SEARCHED: "all tools are offered at once, so that none needs to be searched for",
     "mcp_toolset": "the upstream connects to no servers of tools",
 }
 """Why some are left out, by how their types begin."""
@@ -60,20 +60,26 @@ class Tools(Struct, frozen=True):
 
 
 def tools(
-    request: wire.Request, more: Sequence[tuple[str, Raw]] = (), withdrawn: frozenset[str] = frozenset()
+    request: wire.Request,
+    more: Sequence[tuple[str, Raw]] = (),
+    withdrawn: frozenset[str] = frozenset(),
+    named: frozenset[str] = frozenset(),
 ) -> Tools:
     """Translate the tools and the choice; raises `InvalidRequest` for a tool that is forced and cannot be had.
 
-    `more` are tools that stand elsewhere in the request, with their paths; those in `withdrawn` are not offered.
+    `more` are tools that stand elsewhere in the request, with their paths; those in `withdrawn` are not offered, nor
+    deferred ones that are not among the `named`, unless the request has a server search for them, which nobody does.
     """
     given = [*((f"tools.{number}", raw) for number, raw in enumerate(request.tools or ())), *more]
     found: list[Offered] = []
     dropped: list[Dropped] = []
-    for path, raw in given:
-        tool = read(wire.decode_tool, raw, path)
+    read_tools = [(path, raw, read(wire.decode_tool, raw, path)) for path, raw in given]
+    loads_all = any((tool.type or "").startswith(SEARCHED) for _, _, tool in read_tools)
+    for path, raw, tool in read_tools:
         made = _tool(tool, raw, path, dropped)
         name = tool.name or (made.name if isinstance(made, Function) else "")
-        if made is not None and name not in withdrawn:
+        is_loaded = loads_all or not tool.defer_loading or name in named
+        if made is not None and name not in withdrawn and is_loaded:
             found.append(Offered(made, name, path))
     left, choice = chosen(request.tool_choice, found, dropped, offers=bool(given))
     paths = {f"tools.{number}": offered.path for number, offered in enumerate(left)}
@@ -87,7 +93,7 @@ def _tool(tool: wire.Tool, raw: Raw, path: str, dropped: list[Dropped]) -> Tool 
         return _function(tool, path, dropped)
     own = BUILT_INS.get(kind.rstrip("0123456789").rstrip("_"))
     if own is not None:
-        _lose(raw, path, HABITUAL | {"type", "name", "strict"}, dropped)
+        _lose(raw, path, HABITUAL | {"type", "name", "strict", "defer_loading"}, dropped)
         return BuiltIn(own)
     known = known_tool(tool)
     if known is not None:

@@ -50,13 +50,30 @@ Content = str | list[Block] | Block | None
 """What a message, the system text, a result or a document says."""
 
 
+class OutputFormat(Struct):
+    """The form of the answer."""
+
+    type: str | None = None
+    schema: JsonField = UNSET
+
+
+class OutputConfig(Struct):
+    """How much work goes into an answer, and its form."""
+
+    effort: str | None = None
+    format: OutputFormat | None = None
+
+
 class Message(Struct):
-    """One message of the conversation; `clear_at` says how long one of the system's is shown."""
+    """One message of the conversation.
+
+    Of the system's, `clear_at` says how long one is shown, `output_config` how much work goes into what follows.
+    """
 
     role: str
     content: Content = None
     clear_at: str | None = None
-    output_config: JsonField = UNSET
+    output_config: OutputConfig | None = None
 
 
 class Citations(Struct):
@@ -97,6 +114,7 @@ class Tool(Struct):
     description: str | None = None
     input_schema: JsonField = UNSET
     strict: bool | None = None
+    defer_loading: bool | None = None
     input_examples: JsonField = UNSET
     display_width_px: int | None = None
     display_height_px: int | None = None
@@ -117,20 +135,6 @@ class Thinking(Struct):
     type: str | None = None
     budget_tokens: int | None = None
     display: str | None = None
-
-
-class OutputFormat(Struct):
-    """The form of the answer."""
-
-    type: str | None = None
-    schema: JsonField = UNSET
-
-
-class OutputConfig(Struct):
-    """How much work goes into an answer, and its form."""
-
-    effort: str | None = None
-    format: OutputFormat | None = None
 
 
 class Edit(Struct):

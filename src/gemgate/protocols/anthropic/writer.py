@@ -11,7 +11,7 @@ from gemgate.protocols.anthropic.answer import Answer
 from gemgate.protocols.anthropic.ending import Ending
 from gemgate.protocols.anthropic.errors import render
 from gemgate.protocols.anthropic.gathered import GatheredBlocks
-from gemgate.protocols.anthropic.steps import Block
+from gemgate.protocols.anthropic.steps import Block, Steps
 from gemgate.protocols.anthropic.stream import PING, StreamedBlocks, event
 from gemgate.protocols.anthropic.style import Style
 from gemgate.protocols.anthropic.usage import delta_usage, first_usage, usage_object
@@ -23,38 +23,30 @@ encode = json.Encoder().encode
 
 
 class MessagesWriter:
-    """Writes one reply.
-
-    `server_tools`: whether the client has asked for tools that the upstream runs; one that has not is told sources at
-    the text alone, not in blocks of their own behind it.
-    """
+    """Writes one reply."""
 
     content_type = b"text/event-stream; charset=utf-8"
     keepalive = PING
 
-    def __init__(self, identity: Identity, *, style: Style = PLAIN, server_tools: bool = True) -> None:
+    def __init__(self, identity: Identity, *, style: Style = PLAIN) -> None:
         self._identity = identity
         self._style = style
-        self._server_tools = server_tools
         self._blocks = StreamedBlocks()
-        self._answer = Answer(self._blocks, identity.new_id, style, server_tools=server_tools)
-        self._started = False
+        self._streamed: Answer | None = None
 
     def stream(self, events: Sequence[Event]) -> bytes:
         """Render one batch of events."""
-        if not self._started and events:
-            self._start(events[0])
-        _tell(self._answer, events)
+        if self._streamed is None:
+            if not events:
+                return b""
+            self._streamed = self._begun(events[0])
+        _tell(self._streamed, events)
         return self._blocks.taken()
 
     def end(self) -> bytes:
         """Give the reason and the counts, which are known only now, and the end mark."""
-        answer = self._answer
-        searches, pages = len(answer.sources.queries), len(answer.sources.pages)
-        ended: dict[str, object] = {
-            "delta": _ended(answer.ending),
-            "usage": delta_usage(answer.usage, searches=searches, pages=pages),
-        }
+        answer = self._streamed or self._answer(self._blocks)
+        ended: dict[str, object] = {"delta": _ended(answer.ending), "usage": delta_usage(answer.usage, answer.sources)}
         return event(b"message_delta", ended) + STOP
 
     def failure(self, error: GemgateError) -> bytes:
@@ -64,18 +56,20 @@ class MessagesWriter:
     def whole(self, events: Sequence[Event]) -> bytes:
         """Render a message."""
         gathered = GatheredBlocks()
-        answer = Answer(gathered, self._identity.new_id, self._style, server_tools=self._server_tools)
+        answer = self._answer(gathered)
         _tell(answer, events)
-        searches, pages = len(answer.sources.queries), len(answer.sources.pages)
-        usage = usage_object(answer.usage, searches=searches, pages=pages)
+        usage = usage_object(answer.usage, answer.sources)
         return encode(self._message(gathered.blocks, usage) | _ended(answer.ending))
 
-    def _start(self, first: Event) -> None:
+    def _answer(self, steps: Steps) -> Answer:
+        return Answer(steps, self._identity.new_id, self._style, self._identity.family)
+
+    def _begun(self, first: Event) -> Answer:
         if isinstance(first, Failure):
-            return  # there is no message
-        self._started = True
+            raise first.error
         start = first if isinstance(first, ResponseStart) else ResponseStart("", "")
         self._blocks.send(event(b"message_start", {"message": self._message([], first_usage(start))}))
+        return self._answer(self._blocks)
 
     def _message(self, content: list[Block], usage: dict[str, object]) -> dict[str, object]:
         return {

@@ -5,7 +5,6 @@ where data belong. What counts is what is there, not what the slot is called (no
 it stays a slice of the request's own buffer.
 """
 
-import re
 from collections.abc import Callable
 from typing import cast, get_args
 
@@ -13,29 +12,19 @@ import msgspec
 from msgspec import UNSET, Raw, json
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.parts import Base64, Detail, Inline, Media, Part, Remote, Text, Vendor
+from gemgate.hub.parts import Detail, Media, Part, Remote, Text, Vendor
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.marks import GOOGLE, signature
-from gemgate.protocols.shared import data_urls, media_types
+from gemgate.protocols.shared import media_types
+from gemgate.protocols.shared.located import is_address, located
 from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string, string
 
-ADDRESS = re.compile(r"(?:https?|gs)://|files/[\w-]{1,64}\Z", re.IGNORECASE)
-LONGEST_ADDRESS = 8 * 1024
 TEXT_TYPES = frozenset({"text", "input_text", "output_text", "refusal"})
 THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_content"})
 """Thoughts in histories; without a signature of its own upstream a thought is of no use there."""
 HINTS = {"video_url": "video/*", "audio_url": "audio/*"}
 """What a slot's name says of media whose own type is not told."""
 DETAILS: dict[str, Detail | None] = {"auto": None, "original": "ultra_high", "high": "high", "low": "low"}
-
-SHORT_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
-"""Base64 in a slot that holds nothing else, however short it is."""
-
-FORGOTTEN_KIND = (
-    "The type of this media cannot be told from its first bytes. Send a data URL that names it, such as "
-    "data:image/png;base64,…"
-)
-
 
 Split = Callable[[str], list[Part]]
 """What becomes of a text; an assistant's may show images."""
@@ -155,7 +144,7 @@ def _file(file: wire.File, path: str) -> Media:
     if file.file_id:
         # Files are Gemini's own, named files/…; OpenAI's names lack the collection.
         given = file.file_id if "/" in file.file_id else f"files/{file.file_id}"
-        if not ADDRESS.match(given) or len(given) > LONGEST_ADDRESS:
+        if not is_address(given):
             raise InvalidRequest("This is no id of a file, such as files/abc-123.", param=path)
         return Media(media_types.normal(label), Remote(given))
     raise InvalidRequest("There is no file here. Send file_data, file_url or file_id.", param=path)
@@ -174,35 +163,8 @@ def _native(raw: Raw, path: str) -> Media:
 def _located(
     raw: Raw, path: str, label: str, *, name: str = "", detail: str | None = None, carried: bool = False
 ) -> Media:
-    """Tell an address from media in the request itself; `carried` says that the slot is made for the latter."""
-    text = string(raw)
-    found = data_urls.parse(text)
-    wanted = _detail(detail, path)
-    if found is not None:
-        told, data = found
-        return _inline(data, told or label, name, wanted, path)
-    if len(text) <= LONGEST_ADDRESS:
-        plain = text if isinstance(text, str) else str(text, "utf-8")
-        if ADDRESS.match(plain):
-            return Media(media_types.normal(label), Remote(plain), detail=wanted)
-    if data_urls.looks_like_base64(text) or (carried and _is_short_base64(text)):
-        return _inline(text, label, name, wanted, path)
-    raise InvalidRequest(
-        "This is neither an address (http, https, gs) nor a data URL nor base64.", param=path, code="unsupported_media"
-    )
-
-
-def _inline(data: Base64, label: str, name: str, detail: Detail | None, path: str) -> Media:
-    kind = media_types.decided(label, data, name)
-    if not data or not kind:
-        words = FORGOTTEN_KIND if data else "There are no data here."
-        raise InvalidRequest(words, param=path, code="unsupported_media")
-    return Media(kind, Inline(data), detail=detail)
-
-
-def _is_short_base64(text: Base64) -> bool:
-    plain = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    return len(plain) < data_urls.SHORTEST and SHORT_BASE64.fullmatch(plain) is not None
+    """Read what stands in a slot; `carried` says that it is made for media in the request itself."""
+    return located(string(raw), path, label=label, name=name, detail=_detail(detail, path), for_data=carried)
 
 
 def _detail(detail: str | None, path: str) -> Detail | None:

@@ -5,22 +5,22 @@ the part that each belongs to. What anybody else has put into such a slot is for
 """
 
 import re
+from typing import assert_never
 
 from msgspec import Struct
 
-from gemgate.hub.parts import Code, CodeResult, Media, Opaque, Part, Signature, Text, Thought, ToolCall, ToolResult
+from gemgate.hub.parts import Code, Signature, Thought, ToolCall
 
-HEAD = "gemgate.1."
+HEAD = "gemgate:1:"
 """Ours, in this version."""
-CALL, TEXT = "call-", "text-"
-SEALED = re.compile(r"gemgate\.1\.(\w*)\.([\w-]*)\.([\s\S]*)", re.ASCII)
+CALL, CODE = "call-", "code-"
+SEALED = re.compile(r"gemgate:1:([^:]*):([^:]*):([^:]*):([\s\S]*)")
 
 
 class Seal(Struct, frozen=True):
-    """A signature and the part it stands on: `thought`, `code`, `call-` with a call's id, `text-` with a text's length.
+    """A signature and the part it stands on: `thought`, or `call-` or `code-` with the id of a call or of code.
 
-    The length is in characters: formats run a text into the one after it. Without a signature it seals a thought that
-    was not signed.
+    Without a signature it seals a thought that was not signed.
     """
 
     target: str
@@ -30,25 +30,23 @@ class Seal(Struct, frozen=True):
 UNSIGNED = Seal("thought")
 
 
-def target(part: Part) -> str:
-    """Name a part as seals do; "" for one that cannot be told from others."""
+def target(part: Thought | ToolCall | Code) -> str:
+    """Name a part as seals do."""
     match part:
-        case Text():
-            return f"{TEXT}{len(part.text)}"
         case Thought():
             return "thought"
         case ToolCall():
             return f"{CALL}{part.id}"
         case Code():
-            return "code"
-        case Media() | ToolResult() | CodeResult() | Opaque():
-            return ""
+            return f"{CODE}{part.id}"
+        case _:
+            assert_never(part)
 
 
 def sealed(seal: Seal) -> str:
-    """Write a seal: letters, digits and `.-_+/=` alone where the signature has no others."""
+    """Write a seal; the signature stands last, so that it may hold anything."""
     signature = seal.signature or Signature("", "")
-    return f"{HEAD}{signature.format}.{seal.target}.{signature.value}"
+    return f"{HEAD}{signature.format}:{signature.family}:{seal.target}:{signature.value}"
 
 
 def opened(text: str) -> Seal | None:
@@ -56,5 +54,5 @@ def opened(text: str) -> Seal | None:
     found = SEALED.fullmatch(text) if text.startswith(HEAD) else None
     if found is None:
         return None
-    form, part, value = found.groups()
-    return Seal(part, Signature(form, value) if value else None)
+    form, family, part, value = found.groups()
+    return Seal(part, Signature(form, value, family) if value else None)

@@ -180,7 +180,9 @@ def _closed(choice: int, alternative: _Alternative) -> list[Event]:
 def _refusal(error: _Error) -> GemgateError:
     if error.type == "exceed_context_size_error":
         return ContextTooLong(
-            f"prompt is too long: {error.n_prompt_tokens} tokens > {error.n_ctx} maximum", param="messages"
+            f"prompt is too long: {error.n_prompt_tokens} tokens > {error.n_ctx} maximum. This is the small model that "
+            "answers without a key; set GEMINI_API_KEY to be served by Gemini.",
+            param="messages",
         )
     if 400 <= error.code < 500:
         return InvalidRequest(f"The embedded model cannot take this request: {error.message}")
