@@ -225,3 +225,10 @@ def test_reports_count_what_was_used(bed: Bed, claude: ClaudeCode) -> None:
     used = claude.report("Hello.")["usage"]
     told = (used["input_tokens"], used["cache_read_input_tokens"], used["output_tokens"])
     assert told == (40, 60, 7)
+
+
+def test_a_wrong_key_is_told_at_once(bed: Bed, claude: ClaudeCode) -> None:
+    """It asks again for a minute where nobody says that nothing will change."""
+    ran = claude.run("Hello.", extra={"ANTHROPIC_AUTH_TOKEN": "gg-wrong-0123456789abcdef"})
+    assert ran.status == 1 and ran.out.strip(), ran
+    assert bed.gateway.log().count("POST /v1/messages") == 1 and bed.up.requests == []
