@@ -5,10 +5,8 @@ from msgspec import Raw, json
 
 from gemgate.errors import UpstreamError
 from gemgate.hub.parts import JsonText
-from gemgate.protocols.shared.raw_json import object_text
+from gemgate.protocols.shared.raw_json import RAW, object_text
 
-RAW = "_raw"
-"""Under this key stand arguments that are no JSON object, which `input` must be."""
 NOTHING = ("", "{}", "null")
 
 

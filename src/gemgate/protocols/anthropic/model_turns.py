@@ -5,17 +5,16 @@ What other servers have put there is foreign and left out, thoughts too: they ar
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.parts import Code, CodeResult, JsonText, Message, Part, Signature, Thought, ToolCall
+from gemgate.hub.parts import Code, CodeResult, Message, Part, Signature, Thought, ToolCall
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.blocks import parts
 from gemgate.protocols.anthropic.notes import Notes
 from gemgate.protocols.anthropic.server_history import bare, code_of, code_results, own_ids
 from gemgate.protocols.shared.images import text_and_images
-from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string, object_text
+from gemgate.protocols.shared.raw_json import JsonField, arguments, decode_string, is_given, is_object, is_string
 from gemgate.protocols.shared.seals import CALL, CODE, opened
 
 
@@ -86,22 +85,9 @@ def _signed(part: Part, calls: dict[str, Signature]) -> Part:
 def _call(block: wire.Block, path: str) -> ToolCall:
     if not block.name:
         raise InvalidRequest("A call must name its tool.", param=f"{path}.name")
-    return ToolCall(block.id or "", block.name, _arguments(block.input, f"{path}.input"))
-
-
-def _arguments(raw: JsonField, path: str) -> JsonText:
-    """Read the input of a call: an object, or JSON in a string."""
-    if not is_given(raw):
-        return "{}"
-    if is_object(raw):
-        return bytes(raw).decode()
-    if not is_string(raw):
-        raise InvalidRequest("The input of a tool must be an object.", param=path)
-    try:
-        text = decode_string(raw)
-    except msgspec.MsgspecError as error:
-        raise InvalidRequest(f"The input cannot be read: {error}.", param=path) from error
-    return object_text(text, "_raw") if text.strip() not in ("", "null") else "{}"
+    if is_given(block.input) and not (is_object(block.input) or is_string(block.input)):
+        raise InvalidRequest("The input of a tool must be an object.", param=f"{path}.input")
+    return ToolCall(block.id or "", block.name, arguments(block.input, f"{path}.input"))
 
 
 def _string(raw: JsonField) -> str:

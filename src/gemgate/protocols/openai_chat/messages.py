@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import UNSET, Struct, json
 from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.codec import Dropped
-from gemgate.hub.parts import JsonText, Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
+from gemgate.hub.parts import Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import address, parts
 from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, signed
 from gemgate.protocols.shared.images import OPENING, text_and_images
-from gemgate.protocols.shared.raw_json import JsonField, decode_string, object_text
+from gemgate.protocols.shared.raw_json import arguments, object_text
 
 FOREIGN_MARK = "__thought__"
 """Another gateway packs signatures into the ids of calls, behind this word (notes §5.3)."""
@@ -210,25 +209,12 @@ def _function_call(call_id: str, function: wire.FunctionCall, mark: Signature | 
     if not function.name:
         raise InvalidRequest("A call must name its function.", param=f"{path}.name")
     mark = mark or signature(function.extra_content) or _foreign(function.provider_specific_fields, "")
-    return ToolCall(call_id, function.name, _arguments(function.arguments, f"{path}.arguments"), mark)
+    return ToolCall(call_id, function.name, arguments(function.arguments, f"{path}.arguments"), mark)
 
 
 def _foreign(fields: wire.ProviderFields | None, packed: str) -> Signature | None:
     carried = (fields.thought_signature if fields is not None else None) or packed
     return Signature(GOOGLE, carried) if carried else None
-
-
-def _arguments(raw: JsonField, path: str) -> JsonText:
-    """Read the arguments of a call: JSON in a string, or the object itself."""
-    if raw is UNSET or bytes(raw) == b"null":
-        return "{}"
-    try:
-        text = bytes(raw).decode()
-        if text.startswith('"'):
-            text = decode_string(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"The arguments cannot be read: {error}.", param=path) from error
-    return object_text(text, "_raw") if text.strip() not in ("", "null") else "{}"
 
 
 def _result(message: wire.Message, names: dict[str, str], path: str) -> ToolResult:

@@ -51,6 +51,23 @@ def object_text(text: str, otherwise: str) -> JsonText:
     return json.encode({otherwise: text}).decode()
 
 
+RAW = "_raw"
+"""Under this key stand arguments that are no JSON object, which every format wants them to be."""
+
+
+def arguments(raw: JsonField, path: str) -> JsonText:
+    """Read the arguments of a call: an object, or JSON in a string; raises `InvalidRequest`."""
+    if not is_given(raw):
+        return "{}"
+    try:
+        if is_object(raw):
+            return bytes(raw).decode()
+        text = decode_string(raw) if is_string(raw) else bytes(raw).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The arguments cannot be read: {error}.", param=path) from error
+    return object_text(text, RAW) if text.strip() not in ("", "null") else "{}"
+
+
 def schema_text(raw: Raw, path: str) -> JsonText | None:
     """Give a schema, which some clients send as JSON within a string; raises `InvalidRequest`."""
     if not is_string(raw):
