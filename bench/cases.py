@@ -26,6 +26,10 @@ class Shape:
         check = checks.ChatStream if self.stream else checks.Chat
         return Traffic(payloads.chat_request(stream=self.stream, mark=self.mark), check)
 
+    def messages(self) -> "Traffic":
+        check = checks.MessagesStream if self.stream else checks.Messages
+        return Traffic(payloads.messages_request(stream=self.stream, mark=self.mark), check)
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -55,12 +59,15 @@ class Case:
 
     def traffic(self) -> Traffic:
         shape = SHAPES[self.shape]
-        return shape.chat() if self.surface == "chat" else shape.native()
+        surfaces = {"chat": shape.chat, "messages": shape.messages, "native": shape.native}
+        return surfaces[self.surface]()
 
 
 CASES = {
     "chat-json": Case("Chat JSON", "json", "chat", 18),
     "chat-stream": Case("Chat stream, 100 events at once", "stream", "chat", 20),
+    "messages-json": Case("Messages JSON", "json", "messages", 18),
+    "messages-stream": Case("Messages stream, 100 events at once", "stream", "messages", 20),
     "native-json": Case("native relay JSON", "json", "native", 12),
     "native-stream": Case("native relay stream, 100 events at once", "stream", "native", 10),
     "chat-paced": Case("Chat stream, an event each 2 ms", "paced", "chat", None),

@@ -1,7 +1,7 @@
 """Is a reply whole and right? A check takes each reply's body and raises BenchError if not.
 
-It runs for every reply, so it is cheap: native replies are compared byte for byte; of Chat replies each new length is
-read in full, and others of that length are only looked at from both ends.
+It runs for every reply, so it is cheap: native replies are compared byte for byte; of translated ones each new length
+is read in full, and others of that length are only looked at from both ends.
 """
 
 import json
@@ -27,23 +27,25 @@ def _same(body: bytes, expected: bytes) -> None:
 class Chat:
     """A Chat Completions reply with the upstream's text, its finish and its usage."""
 
-    begin, end = b"{", b"}"
+    name, begin, end, finish = "Chat", b"{", b"}", "stop"
 
     def __init__(self) -> None:
         self.lengths_read: set[int] = set()
 
     def __call__(self, body: bytes) -> None:
         if not (body.startswith(self.begin) and body.endswith(self.end)):
-            raise BenchError(f"a Chat reply is cut: {_shown(body)}")
+            raise BenchError(f"a {self.name} reply is cut: {_shown(body)}")
         if len(body) not in self.lengths_read:
             try:
                 text, finish, tokens = self.read(body)
             except (LookupError, TypeError, ValueError) as error:
-                raise BenchError(f"a Chat reply cannot be read ({error!r}): {_shown(body)}") from error
+                raise BenchError(f"a {self.name} reply cannot be read ({error!r}): {_shown(body)}") from error
             if text != payloads.TEXT:
-                raise BenchError(f"a Chat reply has another text than the upstream sent: {_shown(body)}")
-            if finish != "stop" or tokens != payloads.EVENTS:
-                raise BenchError(f"a Chat reply has a wrong end: finish {finish}, {tokens} tokens: {_shown(body)}")
+                raise BenchError(f"a {self.name} reply has another text than the upstream sent: {_shown(body)}")
+            if finish != self.finish or tokens != payloads.EVENTS:
+                raise BenchError(
+                    f"a {self.name} reply has a wrong end: finish {finish}, {tokens} tokens: {_shown(body)}"
+                )
             self.lengths_read.add(len(body))
 
     def read(self, body: bytes) -> tuple[str, str | None, int | None]:
@@ -70,6 +72,28 @@ class ChatStream(Chat):
         for event in body.removesuffix(self.end).split(b"\n\n"):
             if event.startswith(b"data: "):
                 yield json.loads(event.removeprefix(b"data: "))
+
+
+class Messages(Chat):
+    """A Messages reply."""
+
+    name, finish = "Messages", "end_turn"
+
+    def read(self, body: bytes) -> tuple[str, str | None, int | None]:
+        reply = json.loads(body)
+        return reply["content"][0]["text"], reply["stop_reason"], reply["usage"]["output_tokens"]
+
+
+class MessagesStream(Messages):
+    """The same, streamed."""
+
+    begin, end = b"event: message_start", b'data: {"type":"message_stop"}\n\n'
+
+    def read(self, body: bytes) -> tuple[str, str | None, int | None]:
+        events = [json.loads(event.partition(b"data: ")[2]) for event in body.split(b"\n\n") if event]
+        text = "".join(event["delta"]["text"] for event in events if event["type"] == "content_block_delta")
+        ended = next(event for event in events if event["type"] == "message_delta")
+        return text, ended["delta"]["stop_reason"], ended["usage"]["output_tokens"]
 
 
 def _shown(body: bytes) -> str:

@@ -48,6 +48,14 @@ def chat_request(*, stream: bool, mark: str = "") -> bytes:
     return _post("/v1/chat/completions", f"Authorization: Bearer {CLIENT_KEY}", body)
 
 
+def messages_request(*, stream: bool, mark: str = "") -> bytes:
+    """The same conversation, as an Anthropic client sends it."""
+    messages = [{"role": role, "content": text} for role, text in _turns(mark)]
+    body = {"model": MODEL, "system": SYSTEM, "messages": messages, "temperature": 0.7, "max_tokens": 800}
+    credentials = f"anthropic-version: 2023-06-01\r\nx-api-key: {CLIENT_KEY}"
+    return _post("/v1/messages", credentials, body | ({"stream": True} if stream else {}))
+
+
 def native_request(*, stream: bool, mark: str = "") -> bytes:
     """The same conversation, as a Gemini client sends it."""
     roles = {"user": "user", "assistant": "model"}

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import anthropic
@@ -69,11 +70,16 @@ ACTS: Mapping[str, Act] = {
 }
 
 
+@lru_cache(maxsize=8)
+def client(url: str, key: str) -> Anthropic:
+    """Make a client, once: that takes longer than most answers."""
+    return Anthropic(api_key=key, base_url=url, max_retries=0, timeout=SECONDS)
+
+
 def done(asked: Any) -> Json:
     """Do one act: `{"made": …}`, or `{"error": …}` for what the service refused."""
-    client = Anthropic(api_key=asked["key"], base_url=asked["url"], max_retries=0, timeout=SECONDS)
     try:
-        return {"made": ACTS[asked["act"]](client, asked["body"])}
+        return {"made": ACTS[asked["act"]](client(asked["url"], asked["key"]), asked["body"])}
     except anthropic.APIStatusError as error:
         told: Any = error.body
         return {

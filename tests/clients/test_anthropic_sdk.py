@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.bed.recordings import conversations, needs_recordings
+from tests.bed.replay import recorded
 from tests.bed.strict_gemini import call, step, text, thought
 from tests.bed.upstream import error, json_reply, overloaded, part_chunk, sse
 from tests.bed.upstream.generate import PIXEL
@@ -205,3 +207,23 @@ def test_refusals(bed: Bed, sdk: AnthropicSdk, form: str, trouble: Any, status: 
         assert found["told"]["type"] == kind
     else:
         assert found["told"]["message"].startswith("prompt is too long: 1200000 tokens > 1048576 maximum")
+
+
+@needs_recordings
+def test_streams_of_all_recordings(shared: Bed, sdk: AnthropicSdk) -> None:
+    """Acceptance 20: whatever Gemini has been recorded to say, the SDK puts it together without a complaint."""
+    read = 0
+    for row in conversations():
+        shared.up.script = None
+        shared.up.always = recorded(row, pieces=3)
+        try:
+            made = sdk.does(shared, "stream", **HELLO, **THINKING, tools=[FIND])
+        except Failed:
+            continue  # what is an error of the upstream stays one
+        read += 1
+        if not row.expected.media:
+            assert said(made) == row.expected.text, row.id
+        names = [one.get("name") for one in row.expected.calls]
+        assert [one["name"] for one in calls(made)] == [name for name in names if name], row.id
+        assert made["stop_reason"] is not None, row.id
+    assert read > 1_000

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gemgate.callers.auth import Caller
+from gemgate.errors import InvalidRequest
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import Usage
 from gemgate.observe.log import LOGGER, JsonFormatter, TextFormatter, log_exchange, set_up
@@ -95,6 +96,16 @@ def test_what_a_line_tells(log: io.StringIO) -> None:
 def test_a_bare_line(log: io.StringIO) -> None:
     log_exchange(exchange("/x"), 1.0, 1.0)
     assert "model" not in log.getvalue() and "tokens" not in log.getvalue()
+
+
+async def test_what_was_wrong(log: io.StringIO) -> None:
+    """The kind and the place, not the words: those may be the client's own."""
+    made = exchange()
+    made.render_error = lambda error: (error.status, b"{}")
+    await made.fail(InvalidRequest("not for the log", param="messages.0.content"))
+    log_exchange(made, 0.0, 1.0)
+    line = log.getvalue()
+    assert "400" in line and "invalid_value" in line and "messages.0.content" in line and "not for" not in line
 
 
 def test_who_left_is_a_499(log: io.StringIO) -> None:

@@ -230,10 +230,11 @@ async def test_code_stands_between_texts(recall: Recall) -> None:
     assert back == tuple(parts)
 
 
-async def test_code_is_known_by_what_it_says(recall: Recall) -> None:
-    """Not by its id: formats may have made that themselves."""
-    signed(recall, [Code("1", "python", "print(1)", sig("Yw==")), CodeResult("1", "ok", "1")])
-    assert await refilled(recall, [Code("x", "python", "print(1)")]) == (Code("x", "python", "print(1)", sig("Yw==")),)
+async def test_code_is_known_by_its_id_and_what_it_says(recall: Recall) -> None:
+    twice = [Code("1", "python", "print(1)", sig("MQ==")), Code("2", "python", "print(1)", sig("Mg=="))]
+    signed(recall, [*twice, Code("", "python", "print(1)", sig("Mw=="))])
+    assert await refilled(recall, [bare(code) for code in twice]) == tuple(twice)
+    assert await refilled(recall, [Code("", "python", "print(1)")]) == (Code("", "python", "print(1)", sig("Mw==")),)
     assert await refilled(recall, [Code("1", "python", "print(2)")]) == (Code("1", "python", "print(2)"),)
 
 

@@ -8,6 +8,7 @@ import pytest
 from gemgate.hub.parts import Code, CodeResult, Inline, Media, Signature, Text, Thought, ToolCall
 from gemgate.protocols.shared.seals import HEAD, UNSIGNED, Seal, sealed
 from tests.protocols.anthropic.asking import HI, PNG, Json, assistant, history, lost, parse, refusal, result, text, use
+from tests.protocols.anthropic.replies import content
 
 MARK = Signature("gemini", "YWJj/+==")
 
@@ -257,7 +258,7 @@ def test_blocks_without_words(block: Json) -> None:
     messages = [HI, {"role": "assistant", "content": [text("a"), block]}]
     assert lost(messages=messages) == ["messages.1.content.1"]
     assert history(messages[1])[1].parts == (Text("a"),)
-    if block["type"] != "container_upload":
+    if block["type"] != "container_upload" and not block["type"].endswith("_tool_result"):
         found = refusal(messages=[HI, {"role": "user", "content": [text("a"), block]}])
         assert found.param == "messages.1.content.1" and block["type"] in found.message
 
@@ -282,3 +283,10 @@ def test_a_seal_goes_with_any_id() -> None:
     for call_id in ("toolu_01", "call-x", "", "a.b", "ü"):
         block = thinking(f"call-{call_id}")
         assert isinstance(assistant(json.loads(json.dumps(block)), use(call_id))[0], ToolCall)
+
+
+@pytest.mark.parametrize("code_id", ["x7", ""])
+def test_code_comes_back_as_it_was(code_id: str) -> None:
+    """With its own id or none, its signature, and what came of it."""
+    parts = (Code(code_id, "python", "print(1)", MARK), CodeResult(code_id, "ok", "1"))
+    assert assistant(*content(*parts)) == parts

@@ -55,6 +55,8 @@ def test_deferred_tools_are_offered_once_they_are_named() -> None:
     assert offered({"role": "user", "content": found}) == ["weather", "later"]
     assert offered({"role": "assistant", "content": called}) == ["weather", "later"]
     assert offered({"role": "system", "content": added}) == ["weather", "later"]
+    forced = call_of(tools=tools, tool_choice={"type": "tool", "name": "later"})
+    assert [tool.name for tool in forced.tools if isinstance(tool, Function)] == ["weather", "later"]
     search = {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"}
     assert offered(more=[search]) == ["weather", "later"]
 

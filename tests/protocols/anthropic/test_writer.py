@@ -305,9 +305,9 @@ def test_code_and_what_came_of_it() -> None:
         Text("done"),
     )
     assert kinds(found) == ["text", *["server_tool_use"] * 2, *["code_execution_tool_result"] * 2, "text"]
-    assert [block["id"] for block in found[1:3]] == ["srvtoolu_id1", "srvtoolu_x7"]
+    assert [block["id"] for block in found[1:3]] == ["srvtoolu_made_id1", "srvtoolu_x7"]
     assert [block["input"] for block in found[1:3]] == [{"code": "print(1)"}, {"code": "boom"}]
-    assert [block["tool_use_id"] for block in found[3:5]] == ["srvtoolu_x7", "srvtoolu_id1"]
+    assert [block["tool_use_id"] for block in found[3:5]] == ["srvtoolu_x7", "srvtoolu_made_id1"]
     assert [block["content"] for block in found[3:5]] == [
         {"type": "code_execution_result", "stdout": "", "stderr": "Traceback", "return_code": 1, "content": []},
         {"type": "code_execution_result", "stdout": "1\n", "stderr": "", "return_code": 0, "content": []},
@@ -336,7 +336,12 @@ def test_what_code_had_printed_when_its_time_was_over() -> None:
 
 def test_ids_of_code() -> None:
     found = content(*(Code(given, "python", "1") for given in ("x7", "y_9-z", "odd id", "")))
-    assert [block["id"] for block in found] == ["srvtoolu_x7", "srvtoolu_y_9-z", "srvtoolu_id1", "srvtoolu_id2"]
+    assert [block["id"] for block in found] == [
+        "srvtoolu_x7",
+        "srvtoolu_y_9-z",
+        "srvtoolu_made_id1",
+        "srvtoolu_made_id2",
+    ]
 
 
 def test_code_that_comes_in_pieces() -> None:
@@ -349,10 +354,10 @@ def test_code_that_comes_in_pieces() -> None:
 
 def test_signed_code() -> None:
     found = content(Text("so"), Code("", "python", "1", MARK))
-    assert kinds(found) == ["text", "thinking", "server_tool_use"] and seals(found) == [Seal("code-id1", MARK)]
-    assert found[2]["id"] == "srvtoolu_id1"
+    assert kinds(found) == ["text", "thinking", "server_tool_use"] and seals(found) == [Seal("code-made_id1", MARK)]
+    assert found[2]["id"] == "srvtoolu_made_id1"
     late = both(reply(BlockStart(0, Code("", "python", "1")), BlockEnd(0, MARK)))["content"]
-    assert seals(late) == [Seal("code-id1", MARK)] and kinds(late) == ["thinking", "server_tool_use"]
+    assert seals(late) == [Seal("code-made_id1", MARK)] and kinds(late) == ["thinking", "server_tool_use"]
 
 
 def test_a_result_without_code() -> None:
@@ -462,13 +467,13 @@ def test_what_was_searched_for() -> None:
     _, use, result = made["content"]
     assert use == {
         "type": "server_tool_use",
-        "id": "srvtoolu_id1",
+        "id": "srvtoolu_made_id1",
         "name": "web_search",
         "input": {"query": "capital", "queries": ["capital", "size"]},
     }
     assert result == {
         "type": "web_search_tool_result",
-        "tool_use_id": "srvtoolu_id1",
+        "tool_use_id": "srvtoolu_made_id1",
         "content": [
             {
                 "type": "web_search_result",
@@ -534,6 +539,12 @@ def test_sources_of_an_answer_that_ends_in_a_call() -> None:
     made = both(batches, Style(server_tools=False))
     assert kinds(made["content"]) == ["text", "tool_use", "server_tool_use", "web_search_tool_result"]
     assert made["stop_reason"] == "tool_use"
+
+
+def test_nothing_is_put_behind_an_answer_that_calls_nothing() -> None:
+    """`claude -p` fails where the last block of an answer is a server's."""
+    batches = reply(*blocks(Text("Paris"), Thought("hm")), Citations(0, (PARIS,), None, ("q",)))
+    assert kinds(both(batches, Style(server_tools=False))["content"]) == ["text", "thinking"]
 
 
 # ── the end ──

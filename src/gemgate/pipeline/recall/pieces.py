@@ -82,8 +82,8 @@ class Piece:
                 return key(caller_id, b"call", call_id.encode("utf-8", "surrogatepass"))
             case Media(source=Inline(data=data)):
                 return key(caller_id, b"media", said, sample(data))
-            case Code(code=code):
-                return key(caller_id, b"code", said, sample(code))
+            case Code(id=code_id, code=code):
+                return key(caller_id, b"code", said, code_id.encode("utf-8", "surrogatepass"), sample(code))
             case _:
                 # Clients trim texts, and break lines around images on their own.
                 return key(caller_id, b"text", said, sample(self.text.strip()))

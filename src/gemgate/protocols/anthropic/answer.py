@@ -42,7 +42,7 @@ from gemgate.hub.parts import (
 from gemgate.protocols.anthropic.arguments import Arguments
 from gemgate.protocols.anthropic.cited import Sources
 from gemgate.protocols.anthropic.ending import Ending, ending
-from gemgate.protocols.anthropic.server_blocks import USE, code_result, page_result, search_result, server_use
+from gemgate.protocols.anthropic.server_blocks import MADE, USE, code_result, page_result, search_result, server_use
 from gemgate.protocols.anthropic.steps import Block, Steps
 from gemgate.protocols.anthropic.style import Style
 from gemgate.protocols.shared.media_text import media_text
@@ -221,13 +221,13 @@ class Answer:
             self._show(media_text(part, self._open != "text"))
 
     def _code(self, part: Code, late: Signature | None) -> None:
-        known = part if FITTING.fullmatch(part.id) else replace(part, id=self._new_id())
+        known = part if FITTING.fullmatch(part.id) else replace(part, id=self._made_id())
         self._sign(known, late or part.signature)
         self._run_code(part.id, known.id, part.code + "".join(self._pieces))
 
     def _code_result(self, part: CodeResult) -> None:
         if not self._codes:
-            self._run_code(part.id, self._new_id(), "")  # a result belongs to something
+            self._run_code(part.id, self._made_id(), "")  # a result belongs to something
         ids = [code_id for code_id, _ in self._codes]
         _, use_id = self._codes.pop(ids.index(part.id) if part.id in ids else 0)
         self._complete(code_result(use_id, part.outcome, part.output + "".join(self._pieces)))
@@ -245,7 +245,7 @@ class Answer:
         if self._open == "text" and not (searched and self._style.server_tools):
             self._cite(self.sources.rest())  # those of earlier texts, which could not be amended any more
         self._close()
-        if searched and (self._style.server_tools or self.sources.are_waiting):
+        if searched and (self._style.server_tools or (self._called and self.sources.are_waiting)):
             self._searches()
         if self._style.server_tools:
             self._pages()
@@ -304,11 +304,14 @@ class Answer:
         """Write the use of a tool that the upstream has run, and give its id."""
         self._close()
         self._said = True
-        use_id = use_id or f"{USE}{self._new_id()}"
+        use_id = use_id or f"{USE}{self._made_id()}"
         self._steps.open(server_use(use_id, name))
         self._steps.add(encode(given).decode())
         self._steps.close()
         return use_id
+
+    def _made_id(self) -> str:
+        return f"{MADE}{self._new_id()}"
 
     def _complete(self, block: Block) -> None:
         self._close()

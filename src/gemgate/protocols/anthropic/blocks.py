@@ -9,7 +9,7 @@ from gemgate.hub.parts import Part, Text
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.nested import read, read_or_none
 from gemgate.protocols.anthropic.notes import Notes
-from gemgate.protocols.anthropic.server_history import told
+from gemgate.protocols.anthropic.server_history import RESULT, told
 from gemgate.protocols.anthropic.sources import media
 from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string
 
@@ -71,7 +71,7 @@ def _media(block: wire.Block, path: str, notes: Notes) -> list[Part]:
 def _told(block: wire.Block, path: str, notes: Notes, *, history: bool) -> list[Part]:
     found = told(block)
     kind = block.type or ""
-    if found.text is None and not history:
+    if found.text is None and not (history or kind.endswith(RESULT)):
         words = f"Blocks of type {kind[:80]!r} are not known" if kind else "A block must say its type"
         raise InvalidRequest(f"{words}. Send {KNOWN}.", param=path, code="unsupported_content")
     if found.text is None:

@@ -12,6 +12,7 @@ from gemgate.hub.parts import Code, CodeResult, Message, Part, Signature, Though
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.blocks import parts
 from gemgate.protocols.anthropic.notes import Notes
+from gemgate.protocols.anthropic.server_blocks import USE
 from gemgate.protocols.anthropic.server_history import bare, code_of, code_results, own_ids
 from gemgate.protocols.shared.images import text_and_images
 from gemgate.protocols.shared.raw_json import JsonField, arguments, decode_string, is_given, is_object, is_string
@@ -66,8 +67,8 @@ class ModelTurn:
             return ()
         code = code_of(block) if block.id in self._results else None
         if code is not None:
-            code_id = bare(block.id or "")
-            return (Code(code_id, "python", code, self._codes.get(code_id)),)
+            signature = self._codes.get((block.id or "").removeprefix(USE))
+            return (Code(bare(block.id or ""), "python", code, signature),)
         if block.type == "code_execution_tool_result" and block.tool_use_id in self._results:
             return (self._results[block.tool_use_id or ""],)
         return parts(block, path, self._notes, history=True)

@@ -9,7 +9,9 @@ from gemgate.protocols.shared.seals import HEAD
 OWN_RESULT = f"{HEAD}result"
 """The `encrypted_content` of our own results: a history that brings it back brings nothing new."""
 USE = "srvtoolu_"
-"""How the id of a use begins."""
+"""How the id of a use begins; the upstream's own follows, if there is one."""
+MADE = "made_"
+"""What follows instead before an id that was made here, so that it is not sent upstream."""
 DIRECT = {"type": "direct"}
 
 TIMED_OUT = 124

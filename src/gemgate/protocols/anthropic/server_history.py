@@ -12,7 +12,7 @@ from msgspec import Raw, Struct, json
 from gemgate.hub.parts import CodeResult
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.nested import read_or_none
-from gemgate.protocols.anthropic.server_blocks import TIMED_OUT, USE
+from gemgate.protocols.anthropic.server_blocks import MADE, TIMED_OUT, USE
 from gemgate.protocols.shared.raw_json import is_given
 from gemgate.protocols.shared.seals import HEAD
 
@@ -162,5 +162,6 @@ def _code_result(use: str, raw: Raw) -> CodeResult | None:
 
 
 def bare(use_id: str) -> str:
-    """Give the id that code has upstream: ours hold it."""
-    return use_id.removeprefix(USE)
+    """Give the id that code has upstream: ours hold it, if there is one."""
+    own = use_id.removeprefix(USE)
+    return "" if own.startswith(MADE) else own

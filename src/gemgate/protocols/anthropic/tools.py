@@ -74,11 +74,13 @@ def tools(
     found: list[Offered] = []
     dropped: list[Dropped] = []
     read_tools = [(path, raw, read(wire.decode_tool, raw, path)) for path, raw in given]
+    choice = request.tool_choice
+    forced = choice.name if isinstance(choice, wire.ToolChoice) else None
     loads_all = any((tool.type or "").startswith(SEARCHED) for _, _, tool in read_tools)
     for path, raw, tool in read_tools:
         made = _tool(tool, raw, path, dropped)
         name = tool.name or (made.name if isinstance(made, Function) else "")
-        is_loaded = loads_all or not tool.defer_loading or name in named
+        is_loaded = loads_all or not tool.defer_loading or name in named or name == forced
         if made is not None and name not in withdrawn and is_loaded:
             found.append(Offered(made, name, path))
     left, choice = chosen(request.tool_choice, found, dropped, offers=bool(given))
