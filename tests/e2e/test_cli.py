@@ -218,6 +218,7 @@ async def test_the_banner_with_set_keys() -> None:
     with running_bed() as bed:
         said = bed.gateway.log()
     assert CALLER not in said and "2 key(s)" in said and "client keys: 2" in said and f"curl {bed.url}" in said
+    assert f'\n  ANTHROPIC_BASE_URL={bed.url} ANTHROPIC_AUTH_TOKEN="YOUR_CLIENT_KEY" claude\n' in said
     assert "YOUR_CLIENT_KEY" in said
 
 

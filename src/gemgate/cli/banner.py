@@ -17,6 +17,7 @@ ENGLISH = {
     "old_key": "client key: in {path}",
     "set_keys": "client keys: {count} from your settings",
     "try": "Try it:",
+    "code": "Or Claude Code:",
     "hello": "Hello! Who are you?",
     "your_key": "YOUR_CLIENT_KEY",
 }
@@ -29,6 +30,7 @@ CHINESE = {
     "old_key": "客户端密钥:见 {path}",
     "set_keys": "客户端密钥:配置中的 {count} 个",
     "try": "试一试:",
+    "code": "或用 Claude Code:",
     "hello": "你好!你是谁?",
     "your_key": "您的客户端密钥",
 }
@@ -67,6 +69,8 @@ def banner(settings: Settings, port: int, made: tuple[str, bool] | None, model: 
         '    -H "Content-Type: application/json" \\',
         f"    -d '{body}'",
     )
+    if settings.gemini.api_keys:  # it says more than the embedded model can read
+        lines += (words["code"], f'  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN="{key}" claude')
     return "\n".join(lines)
 
 
