@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from msgspec import Raw
-
 from gemgate.errors import InvalidRequest
 from gemgate.hub.parts import Part, Text
 from gemgate.protocols.anthropic import wire
@@ -11,7 +9,7 @@ from gemgate.protocols.anthropic.nested import read, read_or_none
 from gemgate.protocols.anthropic.notes import Notes
 from gemgate.protocols.anthropic.server_history import RESULT, told
 from gemgate.protocols.anthropic.sources import media
-from gemgate.protocols.shared.raw_json import JsonField, decode_string, is_given, is_object, is_string
+from gemgate.protocols.shared.raw_json import decode_string, is_given, is_object, plain_text
 
 UNREADABLE = "there is nothing in it that the model could read"
 KNOWN = "text, image, document, search_result, tool_use or tool_result"
@@ -85,7 +83,7 @@ def _told(block: wire.Block, path: str, notes: Notes, *, history: bool) -> list[
 def _document(block: wire.Block, path: str, notes: Notes) -> list[Part]:
     """Give a document after its title and what is said about it."""
     _note_citations(block, path, notes)
-    title, context = _string(block.title), _string(block.context)
+    title, context = plain_text(block.title), plain_text(block.context)
     lead = "\n".join(line for line in (f"Document: {title}" if title else "", context) if line)
     made: list[Part] = [Text(lead)] if lead else []
     where = f"{path}.source"
@@ -105,7 +103,7 @@ def _document(block: wire.Block, path: str, notes: Notes) -> list[Part]:
 def _search_result(block: wire.Block, path: str, notes: Notes) -> list[Part]:
     """Give a search result as text that tells where it is from; its content is text alone."""
     _note_citations(block, path, notes)
-    title, source = _string(block.title), _string(block.source)
+    title, source = plain_text(block.title), plain_text(block.source)
     lines = [f"Search result: {title}" if title else "", f"Source: {source}" if source else ""]
     if is_given(block.content):
         lines.append("")
@@ -119,10 +117,6 @@ def _note_citations(block: wire.Block, path: str, notes: Notes) -> None:
     wish = read_or_none(wire.decode_citations, block.citations) if is_given(block.citations) else None
     if wish is not None and wish.enabled:
         notes.lose_citations(f"{path}.citations")
-
-
-def _string(raw: JsonField) -> str:
-    return decode_string(raw) if isinstance(raw, Raw) and is_string(raw) else ""
 
 
 def _change_tools(block: wire.Block, path: str, notes: Notes) -> None:

@@ -17,9 +17,9 @@ from gemgate.protocols.anthropic.style import Style
 from gemgate.protocols.anthropic.thinking import Wish, wish
 from gemgate.protocols.anthropic.tools import Tools, tools
 from gemgate.protocols.anthropic.writer import MessagesWriter
-from gemgate.protocols.shared.empty import NOTHING
 from gemgate.protocols.shared.raw_json import is_given
 from gemgate.protocols.shared.reading import unreadable
+from gemgate.protocols.shared.unknown import unknown
 
 NO_EFFECT = frozenset(
     (
@@ -59,8 +59,6 @@ THINKING = frozenset(field.encode_name for field in msgspec.structs.fields(wire.
 OUTPUT_CONFIG = frozenset(field.encode_name for field in msgspec.structs.fields(wire.OutputConfig))
 KEPT_THINKING = "clear_thinking_"
 """An edit of the conversation that concerns the other model's thoughts alone."""
-
-UNKNOWN = "nothing upstream corresponds to it"
 
 PATHS = {
     "signatures": "thinking.signature",
@@ -136,9 +134,9 @@ def _more(request: wire.Request, members: dict[str, Raw], talk: Conversation) ->
     output, output_paths = output_of(request)
     offered = tools(request, talk.defined, talk.withdrawn, talk.named)
     dropped = [
-        *_unknown(members, UNDERSTOOD, ""),
-        *_unknown_below(members.get("thinking"), THINKING, "thinking."),
-        *_unknown_below(members.get("output_config"), OUTPUT_CONFIG, "output_config."),
+        *unknown(members, UNDERSTOOD),
+        *_unknown_below(members.get("thinking"), THINKING, "thinking"),
+        *_unknown_below(members.get("output_config"), OUTPUT_CONFIG, "output_config"),
     ]
     if request.service_tier and request.service_tier not in DEFAULT_TIERS:
         dropped.append(Dropped("service_tier", f"there is no tier {request.service_tier[:80]!r} upstream"))
@@ -155,17 +153,8 @@ def _more(request: wire.Request, members: dict[str, Raw], talk: Conversation) ->
     )
 
 
-def _unknown(members: dict[str, Raw], understood: frozenset[str], place: str) -> list[Dropped]:
-    """Record what is not known. Empty values ask for nothing."""
-    return [
-        Dropped(f"{place}{name}", UNKNOWN)
-        for name, raw in members.items()
-        if name not in understood and bytes(raw) not in NOTHING
-    ]
-
-
 def _unknown_below(raw: Raw | None, understood: frozenset[str], place: str) -> list[Dropped]:
-    return [] if raw is None or not is_given(raw) else _unknown(wire.decode_members(raw), understood, place)
+    return [] if raw is None or not is_given(raw) else unknown(wire.decode_members(raw), understood, place)
 
 
 def _is_kept(request: wire.Request) -> bool:

@@ -7,13 +7,14 @@ from msgspec import Raw, Struct
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.codec import Dropped
-from gemgate.hub.parts import Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
+from gemgate.hub.parts import Media, Message, Part, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.blocks import listed, parts
 from gemgate.protocols.anthropic.model_turns import ModelTurn, signed
 from gemgate.protocols.anthropic.notes import Notes
 from gemgate.protocols.anthropic.results import result
 from gemgate.protocols.shared.images import OPENING
+from gemgate.protocols.shared.located import is_remote
 from gemgate.protocols.shared.raw_json import is_given
 
 BILLING = "x-anthropic-billing-header:"
@@ -175,13 +176,8 @@ class _Reading:
         for index, part in enumerate(found, first):
             if isinstance(part, (Media, ToolResult)):
                 self.paths[f"{place}.{index}"] = path
-                self.remote = self.remote or _is_remote(part)
+                self.remote = self.remote or is_remote(part)
 
 
 def _where(block: wire.Block, path: str) -> str:
     return path if not is_given(block.source) else f"{path}.source"
-
-
-def _is_remote(part: Media | ToolResult) -> bool:
-    media = part.media if isinstance(part, ToolResult) else (part,)
-    return any(isinstance(item.source, Remote) for item in media)

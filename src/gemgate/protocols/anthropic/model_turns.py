@@ -15,7 +15,7 @@ from gemgate.protocols.anthropic.notes import Notes
 from gemgate.protocols.anthropic.server_blocks import USE
 from gemgate.protocols.anthropic.server_history import bare, code_of, code_results, own_ids
 from gemgate.protocols.shared.images import text_and_images
-from gemgate.protocols.shared.raw_json import JsonField, arguments, decode_string, is_given, is_object, is_string
+from gemgate.protocols.shared.raw_json import arguments, is_given, is_object, is_string, plain_text
 from gemgate.protocols.shared.seals import CALL, CODE, opened
 
 
@@ -42,7 +42,7 @@ class ModelTurn:
             case "thinking":
                 return self._thinking(block.signature or "", block.thinking or "")
             case "redacted_thinking":
-                return self._thinking(_string(block.data), "")
+                return self._thinking(plain_text(block.data), "")
             case "tool_use":
                 return (_call(block, path),)
             case _:
@@ -89,7 +89,3 @@ def _call(block: wire.Block, path: str) -> ToolCall:
     if is_given(block.input) and not (is_object(block.input) or is_string(block.input)):
         raise InvalidRequest("The input of a tool must be an object.", param=f"{path}.input")
     return ToolCall(block.id or "", block.name, arguments(block.input, f"{path}.input"))
-
-
-def _string(raw: JsonField) -> str:
-    return decode_string(raw) if is_given(raw) and is_string(raw) else ""

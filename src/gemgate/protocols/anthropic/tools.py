@@ -14,6 +14,7 @@ from gemgate.protocols.anthropic.nested import read
 from gemgate.protocols.anthropic.tool_choice import Offered, chosen
 from gemgate.protocols.shared.empty import NOTHING
 from gemgate.protocols.shared.raw_json import is_given, schema_text
+from gemgate.protocols.shared.unknown import unknown
 
 HABITUAL = frozenset(
     (
@@ -91,15 +92,15 @@ def tools(
 def _tool(tool: wire.Tool, raw: Raw, path: str, dropped: list[Dropped]) -> Tool | None:
     kind = tool.type or "custom"
     if kind in ("custom", "function"):
-        _lose(raw, path, UNDERSTOOD, dropped)
+        dropped += unknown(wire.decode_members(raw), UNDERSTOOD, path)
         return _function(tool, path, dropped)
     own = BUILT_INS.get(kind.rstrip("0123456789").rstrip("_"))
     if own is not None:
-        _lose(raw, path, HABITUAL | {"type", "name", "strict", "defer_loading"}, dropped)
+        dropped += unknown(wire.decode_members(raw), HABITUAL | {"type", "name", "strict", "defer_loading"}, path)
         return BuiltIn(own)
     known = known_tool(tool)
     if known is not None:
-        _lose(raw, path, UNDERSTOOD, dropped)
+        dropped += unknown(wire.decode_members(raw), UNDERSTOOD, path)
         return known
     why = next((why for start, why in LOST.items() if kind.startswith(start)), NOT_UPSTREAM)
     dropped.append(Dropped(path, why))
@@ -127,10 +128,3 @@ def _examples(tool: wire.Tool, path: str, dropped: list[Dropped]) -> str:
         dropped.append(Dropped(f"{path}.input_examples", "they are too long for a description"))
         return ""
     return f"Examples of input: {text}"
-
-
-def _lose(raw: Raw, path: str, understood: frozenset[str], dropped: list[Dropped]) -> None:
-    """Record the members of a tool that say something and are not understood."""
-    for name, value in wire.decode_members(raw).items():
-        if name not in understood and bytes(value) not in NOTHING:
-            dropped.append(Dropped(f"{path}.{name}", "nothing upstream corresponds to it"))

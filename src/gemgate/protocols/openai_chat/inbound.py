@@ -24,6 +24,7 @@ from gemgate.protocols.openai_chat.writer import ChatWriter
 from gemgate.protocols.shared.empty import NOTHING
 from gemgate.protocols.shared.raw_json import JsonField
 from gemgate.protocols.shared.reading import unreadable
+from gemgate.protocols.shared.unknown import UNKNOWN, unknown
 from gemgate.protocols.shared.voices import voice
 
 NO_EFFECT = frozenset(
@@ -193,18 +194,13 @@ def _unknown(members: dict[str, Raw]) -> list[Dropped]:
         value = bytes(raw)
         if value == DEFAULTS.get(name) or (value in NOTHING and name not in DEFAULTS) or value == b"null":
             continue
-        dropped.append(Dropped(name, "nothing upstream corresponds to it"))
+        dropped.append(Dropped(name, UNKNOWN))
     return dropped
 
 
 def _unknown_extras(members: dict[str, Raw]) -> list[Dropped]:
     """Record what `extra_body` holds beside `google`."""
-    extras: dict[str, Raw] = wire.decode_extras(members.get("extra_body", b"null")) or {}
-    return [
-        Dropped(f"extra_body.{name}", "nothing upstream corresponds to it")
-        for name, raw in extras.items()
-        if name != "google" and bytes(raw) not in NOTHING
-    ]
+    return unknown(wire.decode_extras(members.get("extra_body", b"null")) or {}, {"google"}, "extra_body")
 
 
 def _sampling(request: wire.Request) -> Sampling:

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.codec import Dropped
-from gemgate.hub.parts import Media, Message, Part, Remote, Role, Signature, Text, ToolCall, ToolResult
+from gemgate.hub.parts import Media, Message, Part, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import address, parts
 from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, signed
 from gemgate.protocols.shared.images import OPENING, text_and_images
+from gemgate.protocols.shared.located import is_remote
 from gemgate.protocols.shared.raw_json import arguments, object_text
 
 FOREIGN_MARK = "__thought__"
@@ -123,7 +124,7 @@ class _Reading:
         noted = ((index, part) for index, part in enumerate(made, first) if isinstance(part, (Media, ToolResult)))
         for (index, part), given in zip(noted, places, strict=True):
             self.paths[f"{place}.{index}"] = given
-            self.remote = self.remote or _is_remote(part)
+            self.remote = self.remote or is_remote(part)
 
     def _assistant(self, message: wire.Message, path: str, places: list[str]) -> list[Part]:
         if message.audio is not UNSET and bytes(message.audio) != b"null":
@@ -159,11 +160,6 @@ def _is_bare(message: wire.Message) -> bool:
         and message.provider_specific_fields is None
         and message.audio is UNSET
     )
-
-
-def _is_remote(part: Media | ToolResult) -> bool:
-    media = part.media if isinstance(part, ToolResult) else (part,)
-    return any(isinstance(item.source, Remote) for item in media)
 
 
 def _said(message: wire.Message, path: str, places: list[str]) -> list[Part]:

@@ -14,6 +14,7 @@ from gemgate.protocols.openai_chat.built_ins import kind_of
 from gemgate.protocols.openai_chat.marks import GOOGLE
 from gemgate.protocols.shared.empty import EMPTY
 from gemgate.protocols.shared.reading import unreadable
+from gemgate.protocols.shared.unknown import UNKNOWN
 
 TYPES = frozenset({"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"})
 DATA = frozenset({"enum", "default", "example", "const"})
@@ -72,7 +73,7 @@ def _function(raw: Raw, path: str, dropped: list[Dropped]) -> Function:
     known = {"name", "description", "parameters", "parametersjsonschema", *PASSED}
     for key, (name, value) in members.items():
         if key not in known and bytes(value) not in EMPTY:
-            dropped.append(Dropped(f"{path}.{name}", "nothing upstream corresponds to it"))
+            dropped.append(Dropped(f"{path}.{name}", UNKNOWN))
     parameters: JsonText | None = None
     for key in ("parameters", "parametersjsonschema"):
         if key in members and bytes(members[key][1]) != b"null":

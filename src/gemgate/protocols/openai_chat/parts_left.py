@@ -7,6 +7,7 @@ from gemgate.hub.codec import Dropped
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.content import THOUGHT_TYPES
 from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.unknown import UNKNOWN
 
 KNOWN = frozenset(field.name for field in msgspec.structs.fields(wire.ContentPart)) | {
     # They change nothing in the answer, or are this server's own words coming back.
@@ -31,7 +32,7 @@ def unknown_parts(messages: Raw) -> list[Dropped]:
             if part.keys() <= KNOWN:
                 continue
             found += (
-                Dropped(f"messages.{number}.content.{index}.{name}", "nothing upstream corresponds to it")
+                Dropped(f"messages.{number}.content.{index}.{name}", UNKNOWN)
                 for name, value in part.items()
                 if name not in KNOWN and not _says_nothing(part, value)
             )

@@ -8,8 +8,8 @@ from gemgate.hub.call import Output
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.shared.empty import NOTHING
 from gemgate.protocols.shared.raw_json import JsonField, schema_text
+from gemgate.protocols.shared.unknown import unknown
 
 PATH = "response_format"
 FORM = frozenset(field.name for field in msgspec.structs.fields(wire.ResponseFormat))
@@ -57,16 +57,8 @@ def unknown_form(raw: Raw | None) -> list[Dropped]:
     if raw is None or bytes(memoryview(raw)[:1]) != b"{":
         return []
     members = wire.decode_members(raw)
-    found = _unknown(members, FORM, PATH)
+    found = unknown(members, FORM, PATH)
     below = members.get("json_schema")
     if below is not None and bytes(below) != b"null":
-        found += _unknown(wire.decode_members(below), SCHEMA, f"{PATH}.json_schema")
+        found += unknown(wire.decode_members(below), SCHEMA, f"{PATH}.json_schema")
     return found
-
-
-def _unknown(members: dict[str, Raw], known: frozenset[str], path: str) -> list[Dropped]:
-    return [
-        Dropped(f"{path}.{name}", "nothing upstream corresponds to it")
-        for name, value in members.items()
-        if name not in known and bytes(value) not in NOTHING
-    ]

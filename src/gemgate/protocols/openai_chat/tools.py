@@ -15,6 +15,7 @@ from gemgate.protocols.openai_chat.native_tools import native
 from gemgate.protocols.openai_chat.tool_choice import chosen
 from gemgate.protocols.shared.empty import NOTHING
 from gemgate.protocols.shared.raw_json import JsonField, decode_string, schema_text
+from gemgate.protocols.shared.unknown import UNKNOWN
 
 NO_SETTINGS: dict[str, frozenset[bytes]] = {
     "type": frozenset(),
@@ -86,7 +87,7 @@ def _unsearched(options: wire.WebSearch) -> list[Dropped]:
     given = {"search_context_size": options.search_context_size, "user_location": options.user_location}
     empty = (None, UNSET, "medium")
     return [
-        Dropped(f"web_search_options.{name}", "nothing upstream corresponds to it")
+        Dropped(f"web_search_options.{name}", UNKNOWN)
         for name, value in given.items()
         if value not in empty and not (isinstance(value, Raw) and bytes(value) == b"null")
     ]
@@ -131,7 +132,7 @@ def _lost(raw: bytes | Raw, path: str, known: frozenset[str], dropped: list[Drop
         habitual = NO_SETTINGS.get(name)
         if name in known or given in NOTHING or (habitual is not None and (not habitual or given in habitual)):
             continue
-        dropped.append(Dropped(f"{path}.{name}", "nothing upstream corresponds to it"))
+        dropped.append(Dropped(f"{path}.{name}", UNKNOWN))
 
 
 def _function(function: wire.Function | wire.Tool, path: str) -> Function | BuiltIn:

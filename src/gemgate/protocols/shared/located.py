@@ -4,7 +4,7 @@ import re
 from string import whitespace
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.parts import Base64, Detail, Inline, Media, Remote
+from gemgate.hub.parts import Base64, Detail, Inline, Media, Remote, ToolResult
 from gemgate.protocols.shared import data_urls, media_types
 
 ADDRESS = re.compile(r"(?:https?|gs)://|files/[\w-]{1,64}\Z", re.IGNORECASE)
@@ -45,6 +45,12 @@ def located(
 def is_address(text: str) -> bool:
     """Tell whether a text is an address that media can be at: a URL (http, https, gs), or a file's name `files/…`."""
     return len(text) <= LONGEST_ADDRESS and ADDRESS.match(text) is not None
+
+
+def is_remote(part: Media | ToolResult) -> bool:
+    """Whether a part is, or a result holds, media at an address."""
+    media = part.media if isinstance(part, ToolResult) else (part,)
+    return any(isinstance(item.source, Remote) for item in media)
 
 
 def refuse_other_than_base64(data: Base64, path: str, *, for_data: bool) -> None:

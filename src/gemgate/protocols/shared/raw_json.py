@@ -39,6 +39,11 @@ def string(raw: Raw) -> Base64:
     return decode_string(raw) if re.search(rb"\\", inner) else inner
 
 
+def plain_text(raw: JsonField) -> str:
+    """Give a string, and "" for anything else."""
+    return decode_string(raw) if is_given(raw) and is_string(raw) else ""
+
+
 def object_text(text: str, otherwise: str) -> JsonText:
     """Keep a JSON object as it is; put anything else under one key."""
     if text.lstrip()[:1] == "{":
