@@ -332,6 +332,29 @@ async def test_a_reply_is_remembered_before_the_client_has_its_end() -> None:
 
 
 @pytest.mark.parametrize(
+    ("outcome", "stream", "had"),
+    [
+        (lambda: answered("hello"), True, b'"content":"hello"'),
+        (lambda: answered("hello"), False, b""),
+        (lambda: [said(Text("a")), [Failure(Unavailable("No."))]], True, b'"content":"a"'),
+    ],
+)
+async def test_an_answer_is_settled_before_the_client_has_its_end(outcome: Any, stream: bool, had: bytes) -> None:
+    house = House(Fake(outcome()))
+    assert await house.serve(stream=stream) is None
+    (settled,) = house.settled
+    assert had in settled and settled != house.client.body
+    assert b"finish_reason" not in settled.replace(b'"finish_reason":null', b"")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_is_refused_is_not_settled(stream: bool) -> None:
+    house = House(Fake(refused("client")))
+    assert await house.serve(stream=stream) is not None
+    assert house.settled == []
+
+
+@pytest.mark.parametrize(
     "outcome",
     [
         lambda: answered("hello"),

@@ -202,6 +202,7 @@ class House:
     """The id of the key that owns what is referred to."""
     client: WatchedClient = field(default_factory=WatchedClient)
     looked_up: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+    settled: list[bytes] = field(default_factory=list[bytes])
 
     def __post_init__(self) -> None:
         self.exchange: Exchange = self.client.exchange()
@@ -221,6 +222,10 @@ class House:
         self.looked_up.append((caller.id, *names))
         return self.pool.get(self.owner) if self.pool is not None and self.owner else None
 
+    async def settle(self) -> None:
+        """Note what the client has by the time the answer is over."""
+        self.settled.append(self.client.body if self.client.sent else b"")
+
     async def serve(self, **fields: Any) -> GemgateError | None:
         """Serve one chat request; give the error if nothing was sent."""
         handler = Handler(
@@ -236,7 +241,7 @@ class House:
             whole_keepalive=self.whole_keepalive,
         )
         try:
-            await handler.generate(self.exchange, inbound(json.dumps(HELLO | fields).encode()))
+            await handler.generate(self.exchange, inbound(json.dumps(HELLO | fields).encode()), self.settle)
         except GemgateError as error:
             return error
         finally:

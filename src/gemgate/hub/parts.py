@@ -42,7 +42,7 @@ Base64 = str | memoryview
 Detail = Literal["low", "medium", "high", "ultra_high"]
 
 
-class Inline(Struct, frozen=True):
+class Inline(Struct, frozen=True, tag=True):
     """Media carried in the message itself."""
 
     data: Base64
@@ -53,19 +53,19 @@ class Inline(Struct, frozen=True):
         return self.data if isinstance(self.data, str) else str(self.data, "ascii")
 
 
-class Uri(Struct, frozen=True):
+class Uri(Struct, frozen=True, tag=True):
     """Media that the upstream fetches or already holds."""
 
     uri: str
 
 
-class Remote(Struct, frozen=True):
+class Remote(Struct, frozen=True, tag=True):
     """Media at an address (`https:`, `gs:`, a file's name); who fetches it is decided before a request is rendered."""
 
     url: str
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, tag=True):
     """Visible text."""
 
     text: str
@@ -73,7 +73,7 @@ class Text(Struct, frozen=True):
     vendor: Vendor | None = None
 
 
-class Thought(Struct, frozen=True):
+class Thought(Struct, frozen=True, tag=True):
     """A summary of the model's thinking, not part of the answer."""
 
     text: str
@@ -81,7 +81,7 @@ class Thought(Struct, frozen=True):
     vendor: Vendor | None = None
 
 
-class Media(Struct, frozen=True):
+class Media(Struct, frozen=True, tag=True):
     """An image, sound, video or document.
 
     `thought` marks a draft made while thinking; `detail` is how closely the model shall look; `mime_type` may be empty
@@ -96,7 +96,7 @@ class Media(Struct, frozen=True):
     detail: Detail | None = None
 
 
-class ToolCall(Struct, frozen=True):
+class ToolCall(Struct, frozen=True, tag=True):
     """The model asks the client to run a function; `arguments` is a JSON object."""
 
     id: str
@@ -117,7 +117,7 @@ class ToolResult(Struct, frozen=True):
     vendor: Vendor | None = None
 
 
-class Code(Struct, frozen=True):
+class Code(Struct, frozen=True, tag=True):
     """Code that the model wrote and the upstream runs."""
 
     id: str
@@ -127,7 +127,7 @@ class Code(Struct, frozen=True):
     vendor: Vendor | None = None
 
 
-class CodeResult(Struct, frozen=True):
+class CodeResult(Struct, frozen=True, tag=True):
     """What that code printed; `outcome` is `ok`, `failed`, `deadline_exceeded` or a value newer than this list."""
 
     id: str
@@ -137,7 +137,7 @@ class CodeResult(Struct, frozen=True):
     vendor: Vendor | None = None
 
 
-class Opaque(Struct, frozen=True):
+class Opaque(Struct, frozen=True, tag=True):
     """A part that only its own format knows, kept whole."""
 
     vendor: Vendor

@@ -24,7 +24,7 @@ from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.fit import in_client_terms
 from gemgate.pipeline.heartbeat import Heartbeat
 from gemgate.pipeline.insistent import Insistent
-from gemgate.pipeline.send import STREAM_HEADERS, remember_usage, send_batch, send_blank
+from gemgate.pipeline.send import STREAM_HEADERS, Settle, nothing_to_settle, remember_usage, send_batch, send_blank
 from gemgate.pipeline.several import all_begun, singles
 from gemgate.pipeline.single_call import SingleCall
 from gemgate.pipeline.unsigned import is_signed, understood
@@ -63,8 +63,12 @@ class Handler:
         self._keepalive_seconds = keepalive_seconds
         self._whole_keepalive = whole_keepalive
 
-    async def generate(self, exchange: Exchange, parsed: Parsed) -> None:
-        """Answer a request for an answer; raises a `GemgateError` while nothing has been sent."""
+    async def generate(self, exchange: Exchange, parsed: Parsed, settle: Settle = nothing_to_settle) -> None:
+        """Answer a request for an answer; raises a `GemgateError` while nothing has been sent.
+
+        `settle` is awaited when the answer is written and before its client is sent the end of it, also of one that
+        broke off on its way; not where an error is raised, or the client has gone.
+        """
         call = parsed.call
         assert isinstance(call, Generate)
         target = self._route(exchange, call.model)
@@ -72,9 +76,9 @@ class Handler:
         work = Work(self._begin, parsed, call)
         try:
             if call.stream:
-                await self._streamed(exchange, work, target, writer)
+                await self._streamed(exchange, work, target, writer, settle)
             else:
-                await self._whole(exchange, work, target, writer)
+                await self._whole(exchange, work, target, writer, settle)
         finally:
             work.call = call  # what was fetched ends with the request, though an error may hold on to this frame
 
@@ -101,10 +105,13 @@ class Handler:
         model = self._upstream.model_name or target.asked
         return Identity(self._clock.new_id(), int(self._clock.seconds()), model, self._clock.new_id, target.family)
 
-    async def _whole(self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer) -> None:
+    async def _whole(
+        self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer, settle: Settle
+    ) -> None:
         heartbeat = Heartbeat(self._keepalive_seconds, partial(send_blank, exchange)) if self._whole_keepalive else None
         try:
             body = await self._written(exchange, work, target, writer)
+            await settle()
         except GemgateError as error:
             _let_go(error)
             if heartbeat is not None:
@@ -135,7 +142,9 @@ class Handler:
                 if not work.may_try_again(exchange.usage):
                     raise
 
-    async def _streamed(self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer) -> None:
+    async def _streamed(
+        self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer, settle: Settle
+    ) -> None:
         async def beat() -> None:
             if not exchange.started:
                 await exchange.start(200, writer.content_type, STREAM_HEADERS)
@@ -148,7 +157,7 @@ class Handler:
                     async with aclosing(self._batches(exchange, work, target)) as batches:
                         async for batch in batches:
                             heartbeat.touch()
-                            await send_batch(exchange, writer, batch)
+                            await send_batch(exchange, writer, batch, settle)
                     break
                 except BrokenAnswer:
                     if not work.may_try_again(exchange.usage):
@@ -159,7 +168,9 @@ class Handler:
             if not exchange.started:
                 raise
             exchange.broke_off = error.message
-            await exchange.send(writer.failure(error), more=False)
+            data = writer.failure(error)
+            await settle()
+            await exchange.send(data, more=False)
         finally:
             await heartbeat.stop()
 

@@ -1,5 +1,7 @@
 """Events → the client: one write for each read upstream."""
 
+from collections.abc import Awaitable, Callable
+
 from gemgate.errors import GemgateError
 from gemgate.hub.codec import Writer
 from gemgate.hub.events import Event, Failure, Finish, Usage
@@ -7,6 +9,13 @@ from gemgate.pipeline.exchange import JSON, Exchange
 
 STREAM_HEADERS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 """Nobody on the way may hold a stream back."""
+
+Settle = Callable[[], Awaitable[None]]
+"""What is to be done when an answer is over, before its client learns that it is; must not fail."""
+
+
+async def nothing_to_settle() -> None:
+    """Settle nothing."""
 
 
 async def send_blank(exchange: Exchange) -> None:
@@ -16,10 +25,13 @@ async def send_blank(exchange: Exchange) -> None:
     await exchange.send(b" ")
 
 
-async def send_batch(exchange: Exchange, writer: Writer, batch: list[Event]) -> None:
+async def send_batch(
+    exchange: Exchange, writer: Writer, batch: list[Event], settle: Settle = nothing_to_settle
+) -> None:
     """Send the events of one upstream read in one write; the end of the stream goes with the last of them.
 
-    Raises the error of a failure at the end of the batch, after what came before it has been sent.
+    `settle` is awaited before the end is sent. Raises the error of a failure at the end of the batch, after what came
+    before it has been sent.
     """
     end = batch[-1]
     if not isinstance(end, (Finish, Failure)):
@@ -36,6 +48,7 @@ async def send_batch(exchange: Exchange, writer: Writer, batch: list[Event]) -> 
         if data:
             await _send(exchange, writer, data, more=True)
         raise
+    await settle()
     await _send(exchange, writer, data, more=False)
 
 

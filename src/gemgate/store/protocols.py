@@ -57,3 +57,133 @@ class SignatureStore(Protocol):
         Returns at once and never fails; what was remembered can be recalled at once in the same process.
         """
         ...
+
+
+class StoredItem(Struct, frozen=True):
+    """An item of a response or of a conversation.
+
+    `json` is the item as clients see it, `native` its parts as the format's codec packs them, if they are the model's.
+    """
+
+    id: str
+    json: bytes
+    native: bytes = b""
+
+
+class StoredResponse(Struct, frozen=True, kw_only=True):
+    """A response that is kept for its caller.
+
+    `document` is its JSON. `previous_id` is the response that it goes on from, `conversation_id` the conversation that
+    it belongs to; empty if there is none. Times are Unix seconds. One in the background is worked on while its owner
+    says so: `alive_at` is when it last did.
+    """
+
+    id: str
+    caller_id: str
+    status: str
+    document: bytes
+    created_at: float
+    expires_at: float
+    previous_id: str = ""
+    conversation_id: str = ""
+    background: bool = False
+    alive_at: float = 0.0
+
+
+class StoredConversation(Struct, frozen=True, kw_only=True):
+    """A conversation that is kept for its caller; `metadata` is a JSON object. Times are Unix seconds."""
+
+    id: str
+    caller_id: str
+    metadata: bytes
+    created_at: float
+    expires_at: float
+
+
+class ResponseStore(Protocol):
+    """Responses, each with the items that it was asked and those that it answered; others' are as if they were not.
+
+    Methods may raise whatever the database does.
+    """
+
+    async def put_response(
+        self, response: StoredResponse, given: Sequence[StoredItem], output: Sequence[StoredItem]
+    ) -> None:
+        """Keep a response, in the place of what was there of it before.
+
+        Those that it goes on from, or its conversation, live as long as it does. Items of one in a conversation are
+        appended to that too, once it is over (`completed` or `incomplete`).
+        """
+        ...
+
+    async def response(self, caller_id: str, response_id: str) -> StoredResponse | None:
+        """Find a response."""
+        ...
+
+    async def delete_response(self, caller_id: str, response_id: str) -> bool:
+        """Forget a response with its items and events; tells whether there was one."""
+        ...
+
+    async def given(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
+        """List what a response was asked, with all that went before it; `None` if it is not there.
+
+        That is, oldest first: input and output of each response that it goes on from, then its own input.
+        """
+        ...
+
+    async def history(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
+        """List `given` and the response's own output; `None` too if one that it goes on from is gone."""
+        ...
+
+    async def items(self, caller_id: str, item_ids: Sequence[str]) -> dict[str, StoredItem]:
+        """Find items of responses and conversations by their ids."""
+        ...
+
+    async def set_status(self, response_id: str, status: str, document: bytes, *, only_if: Sequence[str]) -> bool:
+        """Set status and document if the status is one of these; tells whether it was."""
+        ...
+
+    async def add_events(self, response_id: str, first: int, events: Sequence[bytes], alive_at: float) -> str:
+        """Append events of one in the background, numbered from `first`, and say that it is alive; gives its status.
+
+        An empty status means that it is gone.
+        """
+        ...
+
+    async def events(self, response_id: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Give the events with numbers above `after`, in order."""
+        ...
+
+
+class ConversationStore(Protocol):
+    """Conversations and their items; others' are as if they were not. Methods may raise whatever the database does."""
+
+    async def put_conversation(self, conversation: StoredConversation, items: Sequence[StoredItem] = ()) -> None:
+        """Keep a new conversation."""
+        ...
+
+    async def conversation(self, caller_id: str, conversation_id: str) -> StoredConversation | None:
+        """Find a conversation."""
+        ...
+
+    async def set_metadata(self, caller_id: str, conversation_id: str, metadata: bytes) -> bool:
+        """Replace what a conversation is marked with; tells whether there is one."""
+        ...
+
+    async def delete_conversation(self, caller_id: str, conversation_id: str) -> bool:
+        """Forget a conversation and its items; tells whether there was one."""
+        ...
+
+    async def add_items(
+        self, caller_id: str, conversation_id: str, items: Sequence[StoredItem], expires_at: float
+    ) -> bool:
+        """Append items; tells whether there is such a conversation."""
+        ...
+
+    async def conversation_items(self, caller_id: str, conversation_id: str) -> list[StoredItem] | None:
+        """List the items of a conversation in order; `None` if there is none."""
+        ...
+
+    async def delete_item(self, caller_id: str, conversation_id: str, item_id: str) -> bool:
+        """Take an item out of a conversation; tells whether it was there."""
+        ...
