@@ -36,6 +36,7 @@ def test_nothing_set() -> None:
     assert settings.gemini.base_url == "https://generativelanguage.googleapis.com"
     assert settings.catalog_overrides == {}
     assert (settings.chat.images, settings.media.allow, settings.server.whole_keepalive) == ("content", (), False)
+    assert settings.responses.retention_days == 30
     assert advice(settings) == []
 
 
@@ -75,6 +76,8 @@ def test_the_files_own_name_may_be_a_flag(toml: Toml, tmp_path: Path) -> None:
             lambda s: s.media.allow == ("a.lan", "*.b:80", "10.0.0.0/8"),
         ),
         ("GEMGATE_CHAT_IMAGES", "field", lambda s: s.chat.images == "field"),
+        ("GEMGATE_RESPONSES_RETENTION_DAYS", "0.5", lambda s: s.responses.retention_days == 0.5),
+        ("GEMGATE_RESPONSES_RETENTION_DAYS", "0", lambda s: s.responses.retention_days == 0),
         ("GEMGATE_ALIASES", "a.*=b, c = d-search\n", lambda s: s.aliases == {"a.*": "b", "c": "d-search"}),
         ("LOG_LEVEL", "debug", lambda s: s.log.level == "DEBUG"),
         ("LOG_LEVEL", "warn", lambda s: s.log.level == "WARNING"),
@@ -101,7 +104,8 @@ def test_everything_can_stand_in_the_file(toml: Toml) -> None:
         'data_dir = "~/x"\n[server]\nstrict = true\nwhole_keepalive = true\n'
         "[gemini.deadlines]\nsilence_seconds = 5\n"
         '[embedded]\nconcurrency = 2\n[log]\nformat = "json"\n[aliases]\nfast = "some-model"\n'
-        '[chat]\nimages = "field"\n[media]\nallow = ["a.lan"]\nmax_bytes = 5\ntotal_seconds = 1.5\n'
+        '[chat]\nimages = "field"\n[responses]\nretention_days = 3650\n'
+        '[media]\nallow = ["a.lan"]\nmax_bytes = 5\ntotal_seconds = 1.5\n'
     )
     settings = load({"GEMGATE_CONFIG": path})
     assert settings.server.strict and settings.server.whole_keepalive and settings.embedded.concurrency == 2
@@ -110,6 +114,7 @@ def test_everything_can_stand_in_the_file(toml: Toml) -> None:
     assert settings.catalog_overrides == {"aliases": {"fast": "some-model"}}
     assert settings.data_path == Path.home() / "x"
     assert settings.chat.images == "field"
+    assert settings.responses.retention_days == 3650
     assert (settings.media.allow, settings.media.max_bytes, settings.media.total_seconds) == (("a.lan",), 5, 1.5)
 
 
@@ -147,6 +152,7 @@ def test_where_data_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         ({"LOG_LEVEL": "loud"}, "log.level", "LOG_LEVEL"),
         ({"LOG_FORMAT": "xml"}, "log.format", "LOG_FORMAT"),
         ({"GEMGATE_CHAT_IMAGES": "attic"}, "chat.images", "GEMGATE_CHAT_IMAGES"),
+        ({"GEMGATE_RESPONSES_RETENTION_DAYS": "long"}, "responses.retention_days", "GEMGATE_RESPONSES_RETENTION_DAYS"),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], key: str, name: str) -> None:
@@ -194,6 +200,10 @@ def test_a_wrong_line_of_the_file_is_not_blamed_on_a_variable(toml: Toml) -> Non
         ("[media]\nallow = 'a.lan'\n", ("media.allow", "array")),
         ("[chat]\nimages = 'attic'\n", ("chat.images",)),
         ("[chat]\npictures = 'field'\n", ("pictures", "chat")),
+        ("[responses]\nretention_days = -0.5\n", ("responses.retention_days", "-0.5", "up to 3650, or 0")),
+        ("[responses]\nretention_days = 3650.5\n", ("responses.retention_days", "3650.5", "up to 3650, or 0")),
+        ("[responses]\nretention_days = nan\n", ("responses.retention_days", "up to 3650, or 0")),
+        ("[responses]\nretention = 1\n", ("retention", "responses")),
         ("[server]\nwhole_keepalive = 'often'\n", ("server.whole_keepalive",)),
         ("[embedded]\ncontext_tokens = 0\n", ("embedded.context_tokens", "more than 0")),
         ("[embedded]\nconcurrency = -2\n", ("embedded.concurrency", "-2", "more than 0")),

@@ -36,6 +36,11 @@ from gemgate.surfaces.gemini_resources import Resources
 from gemgate.surfaces.messages import MessagesSurface
 from gemgate.surfaces.models import ModelsSurface
 from gemgate.surfaces.openai_chat import ChatSurface
+from gemgate.surfaces.responses.background import Background
+from gemgate.surfaces.responses.compact import Compaction
+from gemgate.surfaces.responses.conversations import Conversations
+from gemgate.surfaces.responses.create import ResponsesSurface
+from gemgate.surfaces.responses.kept import KeptResponses
 from gemgate.surfaces.translate import TranslateSurface
 from gemgate.upstreams.embedded.advice import SET_A_KEY
 from gemgate.upstreams.embedded.upstream import EmbeddedUpstream
@@ -137,17 +142,46 @@ def _gemini(settings: Settings) -> _Assembly:
 
     chat = ChatSurface(handler, dry_run, images=settings.chat.images)
     messages = MessagesSurface(handler, dry_run)
+    responses = _responses(settings, handler, dry_run, store, clock)
     relay = Relay(api, pool, catalog, clock, max_attempts=attempts)
     gemini = RelayedGemini(relay, api, resources, keepalive_seconds=settings.server.keepalive_after_seconds)
     surfaces = Surfaces(
         chat=chat,
+        responses=responses.create,
+        kept_responses=responses.kept,
+        conversations=responses.conversations,
+        compaction=responses.compaction,
         messages=messages,
         gemini=gemini,
         models=ModelsSurface(list_models, catalog, clock),
-        translate=TranslateSurface(chat, messages, gemini),
+        translate=TranslateSurface(chat, responses.create, messages, gemini),
         lists_natively=True,
     )
-    return _Assembly(surfaces, lambda: True, [store.open], [client.aclose, fetcher.aclose, store.aclose])
+    start = [store.open, responses.background.start]
+    stop = [responses.background.aclose, client.aclose, fetcher.aclose, store.aclose]
+    return _Assembly(surfaces, lambda: True, start, stop)
+
+
+class _Responses(Struct, frozen=True):
+    """What answers requests for responses, and for what is kept of them."""
+
+    create: ResponsesSurface
+    kept: KeptResponses
+    conversations: Conversations
+    compaction: Compaction
+    background: Background
+
+
+def _responses(settings: Settings, handler: Handler, dry_run: DryRun, store: SqliteStore, clock: Clock) -> _Responses:
+    days = settings.responses.retention_days
+    background = Background(handler, store, clock, keepalive_seconds=settings.server.keepalive_after_seconds)
+    return _Responses(
+        create=ResponsesSurface(handler, dry_run, store, background, clock, retention_days=days),
+        kept=KeptResponses(store, background),
+        conversations=Conversations(store, clock, retention_days=days),
+        compaction=Compaction(handler, store, clock),
+        background=background,
+    )
 
 
 def _fetcher(media: Media) -> MediaFetcher:
@@ -190,18 +224,26 @@ def _embedded(settings: Settings) -> _Assembly:
         ]
 
     dry_run = DryRun(upstream, catalog, clock.today)
+    store = SqliteStore(settings.data_path / DATABASE, time.time)
     chat = ChatSurface(handler, dry_run)
     messages = MessagesSurface(handler, dry_run)
+    responses = _responses(settings, handler, dry_run, store, clock)
     gemini: GeminiSurface = TranslatedGemini(handler, dry_run, SET_A_KEY)
     surfaces = Surfaces(
         chat=chat,
+        responses=responses.create,
+        kept_responses=responses.kept,
+        conversations=responses.conversations,
+        compaction=responses.compaction,
         messages=messages,
         gemini=gemini,
         models=ModelsSurface(list_models, catalog, clock, answers_any_name=True),
-        translate=TranslateSurface(chat, messages, gemini),
+        translate=TranslateSurface(chat, responses.create, messages, gemini),
         lists_natively=False,
     )
-    return _Assembly(surfaces, lambda: upstream.ready, [_soon(upstream.start)], [upstream.aclose])
+    start = [store.open, responses.background.start, _soon(upstream.start)]
+    stop = [responses.background.aclose, upstream.aclose, store.aclose]
+    return _Assembly(surfaces, lambda: upstream.ready, start, stop)
 
 
 def _soon(start: Callable[[], None]) -> Callable[[], Awaitable[None]]:

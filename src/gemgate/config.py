@@ -20,6 +20,7 @@ from gemgate.net.url import split
 
 GOOGLE_KEY = re.compile(r"AIza[0-9A-Za-z_-]{35}|AQ\.[0-9A-Za-z_-]{20,}")
 CLIENT_KEY = re.compile(r"(?:gg|sk)-.+")
+MAX_RETENTION_DAYS = 3650
 VERSION_TAIL = re.compile(r"/(?:v1|v1beta|v1alpha)$")
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -78,6 +79,13 @@ class Chat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Images of the answer: markdown in `content`, or entries of `images`; `modalities` of a request overrides it."""
 
 
+class Responses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept of responses and conversations."""
+
+    retention_days: float = 30.0
+    """How long after they were last used; 0 keeps nothing."""
+
+
 class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Media that are fetched on behalf of clients."""
 
@@ -104,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gemini: Gemini = Gemini()
     embedded: Embedded = Embedded()
     chat: Chat = Chat()
+    responses: Responses = Responses()
     media: Media = Media()
     log: Log = Log()
     data_dir: str = ""
@@ -137,6 +146,7 @@ VARIABLES = {
     "GEMGATE_MODEL": ("embedded", "model_path"),
     "GEMGATE_MEDIA_ALLOW": ("media", "allow"),
     "GEMGATE_CHAT_IMAGES": ("chat", "images"),
+    "GEMGATE_RESPONSES_RETENTION_DAYS": ("responses", "retention_days"),
     "GEMGATE_ALIASES": ("aliases",),
     "LOG_LEVEL": ("log", "level"),
     "LOG_FORMAT": ("log", "format"),
@@ -246,6 +256,12 @@ def _checked(settings: Settings) -> Settings:
     for key, value in positive.items():
         if value <= 0:
             raise SettingsError(key, f"{value:g} is too little; it must be more than 0")
+    days = settings.responses.retention_days
+    if not 0 <= days <= MAX_RETENTION_DAYS:
+        raise SettingsError(
+            "responses.retention_days",
+            f"{days:g} is out of range; choose a number of days up to {MAX_RETENTION_DAYS}, or 0 to keep nothing",
+        )
     least = encoded_bytes(settings.media.max_bytes)
     if settings.media.max_total_bytes < least:
         raise SettingsError(

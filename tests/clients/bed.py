@@ -28,6 +28,7 @@ class Bed:
         self._config = folder / "gemgate.toml"
         self._config.write_text(toml)
         self._port = free_port()
+        self._said = ""
         self.gateway = self._start()
 
     @property
@@ -49,10 +50,15 @@ class Bed:
 
     def restart(self, *, forget: bool = False) -> None:
         """Stop it in good order and start it again at the same port; `forget` empties its data folder between."""
+        self._said += self.gateway.log()
         self._life.close()
         if forget:
             shutil.rmtree(self._data)
         self.gateway = self._start()
+
+    def log(self) -> str:
+        """Return what the gateway has written so far, also before it was restarted."""
+        return self._said + self.gateway.log()
 
     def check(self) -> None:
         """Fail unless all that was sent upstream is what Google takes, without what is for Anthropic alone."""
@@ -88,6 +94,11 @@ def running_bed(folder: Path, toml: str = "") -> Iterator[Bed]:
         bed = Bed(up, folder, life, toml)
         yield bed
     bed.check()
+
+
+def signed(bed: Bed) -> None:
+    """Every signature came back where it belongs, and none had to be made up."""
+    assert (bed.gemini.refusals, bed.gemini.dummies, bed.gemini.lost) == ([], 0, [])
 
 
 def parts(request: Json, kind: str) -> list[Json]:

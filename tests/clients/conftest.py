@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.clients import anthropic_sdk, claude_code
+from tests.clients import codex as codex_client
 from tests.clients.anthropic_sdk import AnthropicSdk
 from tests.clients.bed import Bed, running_bed
 from tests.clients.claude_code import ClaudeCode
+from tests.clients.codex import Codex, keeping_to_its_way
 from tests.clients.installing import NotInstalled
 
 
@@ -52,6 +54,22 @@ def claude_program(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def claude(claude_program: Path, bed: Bed, tmp_path: Path) -> ClaudeCode:
     return ClaudeCode(claude_program, bed, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def codex_program(request: pytest.FixtureRequest) -> Path:
+    return provided(request, codex_client.install)
+
+
+@pytest.fixture(params=[False, True], ids=["http", "socket"])
+def socket(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def codex(codex_program: Path, shared: Bed, tmp_path: Path, socket: bool) -> Iterator[Codex]:
+    with keeping_to_its_way(codex_program, shared, tmp_path, socket=socket) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", params=anthropic_sdk.GENERATIONS)

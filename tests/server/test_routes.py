@@ -13,6 +13,7 @@ from gemgate.server.routes import (
     Route,
     dialect,
     find,
+    find_socket,
     normal,
 )
 
@@ -36,6 +37,54 @@ def test_every_base_of_openai_clients(base: str) -> None:
     assert led("GET", f"{base}/models") == ("openai", Route("list_models"))
     assert led("GET", f"{base}/models/a-model") == ("openai", Route("get_model", rest="a-model"))
     assert led("HEAD", f"{base}/models/vendor/a-model") == ("openai", Route("get_model", rest="vendor/a-model"))
+
+
+KEPT = [
+    ("POST", "/responses", Route("responses")),
+    ("POST", "/responses/responses", Route("responses")),
+    ("POST", "/responses/input_tokens", Route("input_tokens")),
+    ("POST", "/responses/compact", Route("compact")),
+    ("GET", "/responses/resp_1", Route("response", rest="resp_1")),
+    ("DELETE", "/responses/resp_1", Route("response", rest="resp_1")),
+    ("POST", "/responses/resp_1/cancel", Route("cancel_response", rest="resp_1")),
+    ("GET", "/responses/resp_1/input_items", Route("input_items", rest="resp_1")),
+    ("POST", "/conversations", Route("conversations")),
+    ("GET", "/conversations/conv-1", Route("conversation", rest="conv-1")),
+    ("POST", "/conversations/conv-1", Route("conversation", rest="conv-1")),
+    ("DELETE", "/conversations/conv-1", Route("conversation", rest="conv-1")),
+    ("GET", "/conversations/conv-1/items", Route("conversation_items", rest="conv-1")),
+    ("POST", "/conversations/conv-1/items", Route("conversation_items", rest="conv-1")),
+    ("GET", "/conversations/conv-1/items/msg_1", Route("conversation_item", rest="conv-1", item="msg_1")),
+    ("DELETE", "/conversations/conv-1/items/msg_1", Route("conversation_item", rest="conv-1", item="msg_1")),
+]
+
+
+@pytest.mark.parametrize("base", OPENAI_BASES)
+@pytest.mark.parametrize(("method", "path", "route"), KEPT)
+def test_responses_and_conversations(base: str, method: str, path: str, route: Route) -> None:
+    for spelled in (base + path, f"{base}/{path}/"):
+        assert led(method, spelled) == ("openai", route)
+        # The path decides, whatever the way in which the key comes.
+        assert led(method, spelled, ANTHROPIC | GOOG, b"key=x") == ("openai", route)
+
+
+@pytest.mark.parametrize("base", OPENAI_BASES)
+def test_websockets(base: str) -> None:
+    find_socket(normal(f"{base}//responses/"))
+    for path in (base, f"{base}/responses/resp_1", f"{base}/chat/completions", f"{base}/realtime"):
+        with pytest.raises(NotFound) as caught:
+            find_socket(path)
+        assert "/v1/responses" in caught.value.message
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/{}", "/v1/conversations/{}", "/v1/conversations/c/items/{}"])
+def test_ids_are_bounded(path: str) -> None:
+    longest = "x" * 128
+    _, route = led("GET", path.format(longest))
+    assert (route.item or route.rest) == longest
+    for wrong in (longest + "x", "a.b", "a b", "ä", "..", "a\n", "%2e"):
+        with pytest.raises(NotFound):
+            led("GET", path.format(wrong))
 
 
 @pytest.mark.parametrize("base", ANTHROPIC_BASES)
@@ -137,6 +186,8 @@ def test_paths_that_several_formats_claim(path: str) -> None:
         ("/v1/messages", GOOG, b"", "anthropic"),
         ("/anthropic/v1/messages", frozenset(), b"key=x", "anthropic"),
         ("/v1/chat/completions", GOOG, b"key=x", "openai"),
+        ("/v1/responses", ANTHROPIC, b"", "openai"),
+        ("/v1/conversations/conv_1", GOOG, b"key=x", "openai"),
         ("/nowhere", frozenset(), b"monkey=1&notkey=2", "openai"),
         ("/v1/models/m:generateContent", ANTHROPIC, b"", "gemini"),
     ],
@@ -150,6 +201,16 @@ def test_dialects(path: str, names: frozenset[bytes], query: bytes, spoken: str)
     [
         ("GET", "/v1/chat/completions", ("POST",)),
         ("DELETE", "/v1/chat/completions", ("POST",)),
+        ("GET", "/v1/responses", ("POST",)),
+        ("GET", "/v1/responses/compact", ("POST",)),
+        ("PUT", "/v1/responses/input_tokens", ("POST",)),
+        ("POST", "/v1/responses/resp_1", ("GET", "DELETE")),
+        ("GET", "/v1/responses/resp_1/cancel", ("POST",)),
+        ("DELETE", "/v1/responses/resp_1/input_items", ("GET",)),
+        ("GET", "/openai/v1/conversations", ("POST",)),
+        ("PATCH", "/v1/conversations/conv_1", ("GET", "POST", "DELETE")),
+        ("DELETE", "/v1/conversations/conv_1/items", ("GET", "POST")),
+        ("POST", "/v1/conversations/conv_1/items/msg_1", ("GET", "DELETE")),
         ("GET", "/v1/messages", ("POST",)),
         ("PUT", "/anthropic/v1/messages/count_tokens", ("POST",)),
         ("POST", "/v1/models", ("GET", "HEAD")),
@@ -180,6 +241,10 @@ def test_wrong_methods(method: str, path: str, allow: tuple[str, ...]) -> None:
         "/v1beta",
         "/upload/v2/files",
         "/v1/files",
+        "/v1/responses/resp_1/more",
+        "/v1/responses/resp_1/cancel/more",
+        "/v1/conversations/conv_1/items/msg_1/more",
+        "/anthropic/v1/responses",
         "/v1/messages/more",
         "/openai/v1/messages",
         "/v1beta/openai/files",
@@ -219,6 +284,8 @@ def test_a_long_path_is_not_repeated_in_full() -> None:
         ("/v1/v1", "/v1/v1"),
         ("/v1beta/v1/v1/x", "/v1beta/v1/v1/x"),
         ("/v1/chat/completions/chat/completions/", "/v1/chat/completions"),
+        ("/v1/responses/responses", "/v1/responses"),
+        ("/v1/responses/chat/completions", "/v1/responses/chat/completions"),
     ],
 )
 def test_forgiven_paths(path: str, straight: str) -> None:

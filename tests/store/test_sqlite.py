@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gemgate.errors import SettingsError
-from gemgate.store import sqlite as module
+from gemgate.store import owner_rows as module
 from gemgate.store.protocols import Owner
 from gemgate.store.sqlite import SqliteStore
 

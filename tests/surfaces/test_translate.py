@@ -49,8 +49,9 @@ class Shown:
     """A surface and what it asked."""
 
     def __init__(self) -> None:
-        self.chat, self.messages, self.gemini = BodyPreviews(), BodyPreviews(), NativePreviews()
-        self.surface = TranslateSurface(self.chat, self.messages, self.gemini)
+        self.chat, self.responses, self.messages = BodyPreviews(), BodyPreviews(), BodyPreviews()
+        self.gemini = NativePreviews()
+        self.surface = TranslateSurface(self.chat, self.responses, self.messages, self.gemini)
 
     def __call__(self, **request: Any) -> Any:
         return json.loads(self.surface.translated(json.dumps({"body": {"model": "m"}} | request).encode()))
@@ -93,6 +94,20 @@ def test_a_chat_completion(request_: dict[str, Any]) -> None:
     shown = Shown()
     assert shown(**request_)["format"] == "openai_chat"
     assert shown.chat.bodies == [{"model": "m"}] and shown.gemini.native == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"format": "openai_responses"},
+        {"path": "/v1/responses?x=1"},
+        *({"path": f"{base}/responses"} for base in OPENAI_BASES),
+    ],
+)
+def test_responses(request_: Any) -> None:
+    shown = Shown()
+    assert shown(**request_)["format"] == "openai_responses"
+    assert shown.responses.bodies == [{"model": "m"}] and shown.chat.bodies == []
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,15 @@ from gemgate.config import Settings, advice, load
 from gemgate.errors import SettingsError
 from gemgate.observe.log import set_up
 from gemgate.server.application import Application
-from gemgate.server.protocol import JoinedHttpProtocol
+from gemgate.server.protocol import JoinedHttpProtocol, websocket_protocol
 
 BACKLOG = 2048
 IDLE_SECONDS = 75
 GRACE_SECONDS = 5
 DRAIN_STEP_SECONDS = 0.02
+PING_SECONDS = 30
+PONG_SECONDS = 300
+"""A client that is sending a large message cannot answer a ping in the midst of it."""
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 
 
@@ -68,7 +71,12 @@ class Worker:
             application,  # pyright: ignore[reportArgumentType] - an ASGI callable with plainer types
             loop="uvloop" if sys.platform != "win32" else "asyncio",
             http=JoinedHttpProtocol,
-            ws="none",
+            ws=websocket_protocol,  # pyright: ignore[reportArgumentType] - whatever makes a protocol will do
+            ws_max_size=self._settings.server.max_body_bytes,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PONG_SECONDS,
+            # What is compressed costs memory for each connection, and may be a bomb.
+            ws_per_message_deflate=False,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -108,6 +116,7 @@ class DrainingServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._begin_to_drain)
 
     def _begin_to_drain(self) -> None:
+        self._application.drain()
         self._draining = asyncio.ensure_future(self._drain())
 
     async def _drain(self) -> None:

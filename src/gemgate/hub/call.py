@@ -8,7 +8,7 @@ from gemgate.hub.parts import JsonText, Message, Part, Vendor
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
 ToolMode = Literal["auto", "none", "required", "validated"]
-BuiltInKind = Literal["web_search", "code_execution", "url_context", "maps"]
+BuiltInKind = Literal["web_search", "code_execution", "url_context", "maps", "image_generation"]
 
 
 class Sampling(Struct, frozen=True, kw_only=True):

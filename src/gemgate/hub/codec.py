@@ -26,7 +26,8 @@ class Identity(Struct, frozen=True):
     """What a reply is called: facts that a pure writer cannot make up itself.
 
     `response_id` is random and bare (each format adds its own prefix), `created` in Unix seconds, `model` the name to
-    show, `new_id` gives a fresh random id, `family` names the models that will understand what is signed.
+    show, `new_id` gives a fresh random id, `family` names the models that will understand what is signed,
+    `seconds` tells the time, also in Unix seconds, to formats that say when a reply was over.
     """
 
     response_id: str
@@ -34,6 +35,7 @@ class Identity(Struct, frozen=True):
     model: str
     new_id: Callable[[], str]
     family: str = ""
+    seconds: Callable[[], float] | None = None
 
 
 class Writer(Protocol):
@@ -41,8 +43,11 @@ class Writer(Protocol):
 
     content_type: bytes
     """Of a streamed reply; whole ones are JSON."""
-    keepalive: bytes
-    """What may be sent while nothing happens; empty if the format has no such thing."""
+
+    @property
+    def keepalive(self) -> bytes:
+        """What is to be sent next if nothing happens; empty if the format has no such thing."""
+        ...
 
     def stream(self, events: Sequence[Event]) -> bytes:
         """Render the events of one upstream read, to be sent in one write; may be empty.

@@ -94,6 +94,10 @@ class Handler:
             in_client_terms(error, parsed.paths)
             raise
 
+    def identity(self, exchange: Exchange, model: str) -> Identity:
+        """Say what a reply of a model is called before it is asked for; raises `InvalidRequest`."""
+        return self._identity(self._route(exchange, model))
+
     def _route(self, exchange: Exchange, model: str) -> Target:
         if not model:
             raise InvalidRequest("The request names no model.", param="model")
@@ -103,7 +107,8 @@ class Handler:
 
     def _identity(self, target: Target) -> Identity:
         model = self._upstream.model_name or target.asked
-        return Identity(self._clock.new_id(), int(self._clock.seconds()), model, self._clock.new_id, target.family)
+        clock = self._clock
+        return Identity(clock.new_id(), int(clock.seconds()), model, clock.new_id, target.family, clock.seconds)
 
     async def _whole(
         self, exchange: Exchange, work: "Work[Answer]", target: Target, writer: Writer, settle: Settle

@@ -24,10 +24,16 @@ class Application:
         """How many requests are being answered."""
         return self._endpoint.under_way
 
+    def drain(self) -> None:
+        """Let no more WebSockets in, and close those that are open as soon as all is answered."""
+        self._endpoint.sockets.drain()
+
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve what a scope stands for."""
         if scope["type"] == "http":
             await self._endpoint(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._endpoint.sockets(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 

@@ -4,28 +4,32 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from mmap import mmap
-from time import monotonic
 from typing import Any, assert_never
-from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct, json
 
-from gemgate.callers.auth import ClientKeys, credentials
-from gemgate.errors import GemgateError, InvalidRequest, TooLarge, Unauthenticated, Unavailable
-from gemgate.observe.log import LOGGER, log_exchange
+from gemgate.callers.auth import ClientKeys
+from gemgate.errors import TooLarge, Unauthenticated
 from gemgate.pipeline.body import body_chunks, read_body, stated_length
 from gemgate.pipeline.departure import Departure
-from gemgate.pipeline.exchange import ClientGone, Cors, Exchange, Headers, Receive, Send
+from gemgate.pipeline.exchange import Cors, Exchange, Headers, Receive, Send
 from gemgate.protocols.anthropic import errors as anthropic_errors
 from gemgate.protocols.gemini import errors as gemini_errors
 from gemgate.protocols.openai_chat import errors as openai_errors
 from gemgate.server.protocol import AT_ONCE, LEAVING
-from gemgate.server.routes import Dialect, Route, dialect, find, normal
+from gemgate.server.reception import UNAUTHENTICATED, Limits, Reception
+from gemgate.server.routes import ConversationOperation, Dialect, ResponsesOperation, Route, dialect, find, normal
+from gemgate.server.websocket import Connection, WebSockets
 from gemgate.surfaces.gemini import GeminiSurface
 from gemgate.surfaces.gemini_resources import RequestBody, ResourcePath
 from gemgate.surfaces.messages import MessagesSurface
 from gemgate.surfaces.models import ModelsSurface
 from gemgate.surfaces.openai_chat import ChatSurface
+from gemgate.surfaces.responses.compact import Compaction
+from gemgate.surfaces.responses.conversations import Conversations
+from gemgate.surfaces.responses.create import ResponsesSurface
+from gemgate.surfaces.responses.kept import KeptResponses
+from gemgate.surfaces.responses.socket import KEY_PROTOCOL, ResponsesSocket
 from gemgate.surfaces.translate import TranslateSurface
 
 RENDERERS = {
@@ -43,31 +47,21 @@ MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024
 WHOLE_UPLOAD_BYTES = 64 * 1024
 PREFLIGHT_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-UNAUTHENTICATED = (
-    "No valid API key. Send one of this server's own keys as `Authorization: Bearer KEY` (x-api-key, x-goog-api-key, "
-    "api-key and ?key= work too). `gemgate serve` prints the key that it made; API_KEYS sets others."
-)
-
 
 class Surfaces(Struct, frozen=True):
     """What can be asked of this server."""
 
     chat: ChatSurface
     messages: MessagesSurface
+    responses: ResponsesSurface
+    kept_responses: KeptResponses
+    conversations: Conversations
+    compaction: Compaction
     gemini: GeminiSurface
     models: ModelsSurface
     translate: TranslateSurface
     lists_natively: bool
     """Whether lists of models in Gemini's own format are the upstream's."""
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """What the server takes."""
-
-    max_body_bytes: int
-    max_requests: int
-    strict: bool
-    public_url: str
 
 
 class Endpoint:
@@ -85,18 +79,15 @@ class Endpoint:
         new_id: Callable[[], str],
     ) -> None:
         self._surfaces = surfaces
-        self._keys = keys
-        self._cors = cors
-        self._limits = limits
+        self._reception = Reception(keys, cors, limits, new_id)
         self._about = about
         self._ready = ready
-        self._new_id = new_id
-        self._under_way = 0
+        self.sockets = WebSockets(self._reception, self._conversation, RENDERERS["openai"], KEY_PROTOCOL)
 
     @property
     def under_way(self) -> int:
-        """How many requests are being answered."""
-        return self._under_way
+        """How many requests are being answered; turns in WebSockets are requests."""
+        return self._reception.under_way
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; whatever happens, the client gets an answer in its own format."""
@@ -105,45 +96,21 @@ class Endpoint:
         names = frozenset([name for name, _ in headers])
         spoken = dialect(path, names, scope["query_string"])
         exchange = self._exchange(scope, path, spoken, receive, send)
-        began = monotonic()
-        gone = False
-        self._under_way += 1
-        try:
-            await self._serve(exchange, spoken, scope)
-        except GemgateError as error:
-            await self._fail(exchange, error)
-        except ClientGone:
-            gone = True
-        except RecursionError:
-            await self._fail(exchange, InvalidRequest("The request is nested too deeply.", code="nested_too_deeply"))
-        except Exception:
-            LOGGER.exception("%s %s failed (%s)", exchange.method, path, exchange.request_id)
-            await self._fail(exchange, GemgateError("Something went wrong inside this server; its log says what."))
-        finally:
-            self._under_way -= 1
-            if path not in UNLOGGED:
-                log_exchange(exchange, began, monotonic(), gone=gone)
+        answer = partial(self._serve, exchange, spoken, scope)
+        await self._reception.see_through(exchange, answer, logged=path not in UNLOGGED)
 
     def _exchange(self, scope: dict[str, Any], path: str, spoken: Dialect, receive: Receive, send: Send) -> Exchange:
-        headers: Headers = scope["headers"]
-        exchange = Exchange(
-            method=scope["method"],
-            path=path,
-            query=scope["query_string"],
-            headers=headers,
-            receive=receive,
-            send=send,
-            request_id=f"req_{self._new_id()}",
-        )
-        exchange.render_error = RENDERERS[spoken]
+        exchange = self._reception.exchange(scope, path, RENDERERS[spoken], receive, send, method=scope["method"])
         exchange.leaving = scope.get(LEAVING)
         exchange.at_once = scope.get(AT_ONCE)
-        exchange.cors = self._cors.headers(exchange.header(b"origin"))
-        exchange.strict = self._limits.strict or exchange.header(b"x-gemgate-strict") == b"1"
+        exchange.cors = self._reception.cors.headers(exchange.header(b"origin"))
         if spoken == "anthropic":
             exchange.request_id_headers = (b"x-request-id", b"request-id")
             exchange.render_error = partial(anthropic_errors.render, request_id=exchange.request_id)
         return exchange
+
+    def _conversation(self, connection: Connection) -> ResponsesSocket:
+        return ResponsesSocket(self._surfaces.responses, connection, self._reception.limits.max_body_bytes)
 
     async def _serve(self, exchange: Exchange, spoken: Dialect, scope: dict[str, Any]) -> None:
         if exchange.method == "OPTIONS":
@@ -151,8 +118,7 @@ class Endpoint:
             return
         route = find(exchange.method, exchange.path, spoken)
         if route.operation not in OPEN:
-            if self._under_way > self._limits.max_requests:
-                raise Unavailable("This server has all the requests it can take. Try again.", retry_after_seconds=1)
+            self._reception.check_room()
             await self._authenticate(exchange, route)
         match route.operation:
             case "home":
@@ -173,6 +139,19 @@ class Endpoint:
                 body = await self._body(exchange)
                 async with Departure(exchange):
                     await self._surfaces.messages.count_tokens(exchange, body)
+            case (
+                "responses"
+                | "input_tokens"
+                | "compact"
+                | "response"
+                | "cancel_response"
+                | "input_items"
+                | "conversations"
+                | "conversation"
+                | "conversation_items"
+                | "conversation_item"
+            ):
+                await self._responses(exchange, route, route.operation)
             case "translate":
                 await self._surfaces.translate.show(exchange, await self._body(exchange))
             case "list_models":
@@ -187,15 +166,60 @@ class Endpoint:
                 assert_never(route.operation)
 
     async def _authenticate(self, exchange: Exchange, route: Route) -> None:
-        queried = [unquote_to_bytes(part[4:]) for part in exchange.query.split(b"&") if part.startswith(b"key=")]
-        exchange.caller = self._keys.caller(credentials(exchange.headers, queried))
+        exchange.caller = self._reception.caller(exchange)
         if exchange.caller is None and not (
             route.operation == "upload" and await self._surfaces.gemini.may_go_on(exchange.query)
         ):
             raise Unauthenticated(UNAUTHENTICATED)
 
     async def _body(self, exchange: Exchange) -> bytes | mmap:
-        return await read_body(exchange, self._limits.max_body_bytes)
+        return await read_body(exchange, self._reception.limits.max_body_bytes)
+
+    async def _responses(self, exchange: Exchange, route: Route, operation: ResponsesOperation) -> None:
+        body = await self._body(exchange) if exchange.method == "POST" else b""
+        made = self._surfaces
+        async with Departure(exchange):
+            match operation:
+                case "responses":
+                    await made.responses.create(exchange, body)
+                case "input_tokens":
+                    await made.responses.count_tokens(exchange, body)
+                case "compact":
+                    await made.compaction.compact(exchange, body)
+                case "response" if exchange.method == "DELETE":
+                    await made.kept_responses.delete(exchange, route.rest)
+                case "response":
+                    await made.kept_responses.get(exchange, route.rest)
+                case "cancel_response":
+                    await made.kept_responses.cancel(exchange, route.rest)
+                case "input_items":
+                    await made.kept_responses.input_items(exchange, route.rest)
+                case "conversations" | "conversation" | "conversation_items" | "conversation_item":
+                    await self._conversations(exchange, route, operation, body)
+                case _:
+                    assert_never(operation)
+
+    async def _conversations(
+        self, exchange: Exchange, route: Route, operation: ConversationOperation, body: bytes | mmap
+    ) -> None:
+        made = self._surfaces.conversations
+        match operation, exchange.method:
+            case "conversations", _:
+                await made.create(exchange, body)
+            case "conversation", "GET":
+                await made.get(exchange, route.rest)
+            case "conversation", "POST":
+                await made.update(exchange, route.rest, body)
+            case "conversation", _:
+                await made.delete(exchange, route.rest)
+            case "conversation_items", "GET":
+                await made.list_items(exchange, route.rest)
+            case "conversation_items", _:
+                await made.add_items(exchange, route.rest, body)
+            case "conversation_item", "GET":
+                await made.get_item(exchange, route.rest, route.item)
+            case "conversation_item", _:
+                await made.delete_item(exchange, route.rest, route.item)
 
     async def _native(self, exchange: Exchange, route: Route) -> None:
         if not self._surfaces.lists_natively and exchange.method in ("GET", "HEAD"):
@@ -225,8 +249,8 @@ class Endpoint:
 
     def _public_url(self, exchange: Exchange, scope: dict[str, Any]) -> str:
         """Say where the client reaches us: as configured, as a proxy tells, or as it asked."""
-        if self._limits.public_url:
-            return self._limits.public_url.rstrip("/")
+        if self._reception.limits.public_url:
+            return self._reception.limits.public_url.rstrip("/")
         scheme = _first(exchange.header(b"x-forwarded-proto")) or scope["scheme"]
         host = _first(exchange.header(b"x-forwarded-host")) or exchange.header(b"host").decode("latin-1")
         return f"{scheme}://{host}"
@@ -245,14 +269,6 @@ class Endpoint:
         ]
         await exchange.start(204, b"", allowed)
         await exchange.send(b"", more=False)
-
-    async def _fail(self, exchange: Exchange, error: GemgateError) -> None:
-        if exchange.started:
-            return
-        try:
-            await exchange.fail(error)
-        except Exception:
-            LOGGER.exception("an error could not be shown (%s)", exchange.request_id)
 
 
 def _first(listed: bytes) -> str:

@@ -27,7 +27,7 @@ class HeadJoiner:
     """A transport that holds the head of an answer back until the first piece of its body, or the end."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+        self.transport = transport
         self._write = transport.write
         self._head = b""
         self._in_body = False
@@ -61,7 +61,7 @@ class HeadJoiner:
     def close(self) -> None:
         """Close after everything has been written."""
         self.end()
-        self._transport.close()
+        self.transport.close()
 
 
 class JoinedHttpProtocol(HttpToolsProtocol):
@@ -100,9 +100,23 @@ class JoinedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole: what follows has limits of its own, and the answer may be written at once."""
         self._in_head = False
+        parser: Any = self.parser
+        self._method: bytes = parser.get_method()
         super().on_headers_complete()
         scope: Any = self.scope
         scope[AT_ONCE] = partial(self._write_at_once, self.cycle)
+
+    def _should_upgrade(self) -> bool:
+        """Tell whether a request opens a WebSocket; one with a body is answered as it would be without."""
+        return self._method == b"GET" and super()._should_upgrade()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the socket itself over."""
+        if self._answering:
+            self._refuse(b"400 Bad Request")
+            return
+        self.transport = self._joiner.transport
+        super().handle_websocket_upgrade()
 
     def _write_at_once(self, cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> bool:
         """Do what two ASGI messages would: our own headers need no looking over, and one write is enough."""
@@ -179,3 +193,12 @@ class JoinedHttpProtocol(HttpToolsProtocol):
         """Let an answer without a body go."""
         self._joiner.end()
         super().on_response_complete()
+
+
+def websocket_protocol(**settings: Any) -> asyncio.Protocol:
+    """Make what serves a connection from its upgrade on; what that takes is imported when it is first needed."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    protocol = WebSocketsSansIOProtocol(**settings)
+    protocol.conn.debug = False  # it would log what is said, and the keys in the head
+    return protocol

@@ -8,6 +8,16 @@ from msgspec import Struct
 
 from gemgate.errors import MethodNotAllowed, NotFound
 
+ConversationOperation = Literal["conversations", "conversation", "conversation_items", "conversation_item"]
+ResponsesOperation = Literal[
+    "responses",
+    "input_tokens",
+    "compact",
+    "response",
+    "cancel_response",
+    "input_items",
+    ConversationOperation,
+]
 Operation = Literal[
     "home",
     "health",
@@ -15,6 +25,7 @@ Operation = Literal[
     "chat",
     "messages",
     "count_tokens",
+    ResponsesOperation,
     "translate",
     "list_models",
     "get_model",
@@ -36,6 +47,10 @@ EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
     **{f"{base}/chat/completions": ("chat", ("POST",)) for base in OPENAI_BASES},
     **{f"{base}/messages": ("messages", ("POST",)) for base in ANTHROPIC_BASES},
     **{f"{base}/messages/count_tokens": ("count_tokens", ("POST",)) for base in ANTHROPIC_BASES},
+    **{f"{base}/responses": ("responses", ("POST",)) for base in OPENAI_BASES},
+    **{f"{base}/responses/input_tokens": ("input_tokens", ("POST",)) for base in OPENAI_BASES},
+    **{f"{base}/responses/compact": ("compact", ("POST",)) for base in OPENAI_BASES},
+    **{f"{base}/conversations": ("conversations", ("POST",)) for base in OPENAI_BASES},
     **{f"{base}/models": ("list_models", ("GET", "HEAD")) for base in (*OPENAI_BASES, *ANTHROPIC_BASES)},
     "/v1": ("home", ("GET", "HEAD")),
     "/anthropic": ("home", ("GET", "HEAD")),
@@ -43,6 +58,19 @@ EXACT: dict[str, tuple[Operation, tuple[str, ...]]] = {
     "/v1/translate": ("translate", ("POST",)),
 }
 MODEL = re.compile(rf"(?:{'|'.join((*OPENAI_BASES, *ANTHROPIC_BASES))})/models/(.+)")
+KEPT_ID = "([A-Za-z0-9_-]{1,128})"
+KEPT: tuple[tuple[str, Operation, tuple[str, ...]], ...] = (
+    (f"responses/{KEPT_ID}", "response", ("GET", "DELETE")),
+    (f"responses/{KEPT_ID}/cancel", "cancel_response", ("POST",)),
+    (f"responses/{KEPT_ID}/input_items", "input_items", ("GET",)),
+    (f"conversations/{KEPT_ID}", "conversation", ("GET", "POST", "DELETE")),
+    (f"conversations/{KEPT_ID}/items", "conversation_items", ("GET", "POST")),
+    (f"conversations/{KEPT_ID}/items/{KEPT_ID}", "conversation_item", ("GET", "DELETE")),
+)
+"""What is kept under an id, under any of `OPENAI_BASES`."""
+KEPT_PATHS = tuple(re.compile(f"(?:{'|'.join(OPENAI_BASES)})/{pattern}") for pattern, _, _ in KEPT)
+SOCKETS = frozenset(f"{base}/responses" for base in OPENAI_BASES)
+"""What may be opened as a WebSocket."""
 BATCHES = re.compile(rf"(?:{'|'.join(ANTHROPIC_BASES)})/messages/batches(?:/.*)?")
 
 REMEMBERED_ROUTES = 1024
@@ -75,16 +103,21 @@ SHARED = frozenset({"models", "files", "batches"})
 
 EXTRA_SLASHES = re.compile(r"//+")
 DOUBLED_VERSION = re.compile(r"^((?:/gemini|/openai|/anthropic)?/v1)/v1(?=/)")
-COMPLETED_TWICE = "/chat/completions/chat/completions"
+ENDED_TWICE = ("/chat/completions/chat/completions", "/responses/responses")
+TWICE = re.compile(r"(/chat/completions|/responses)\1$")
 
 
 class Route(Struct, frozen=True):
-    """Where a request leads; `rest` is what follows the version, or a model's name."""
+    """Where a request leads.
+
+    `rest` is what follows the version, or a model's name, or the id of a response or conversation, in which `item` is.
+    """
 
     operation: Operation
     lead: str = ""
     version: str = ""
     rest: str = ""
+    item: str = ""
 
 
 def normal(path: str) -> str:
@@ -95,8 +128,8 @@ def normal(path: str) -> str:
         path = path[:-1]
     if "/v1/v1/" in path:
         path = DOUBLED_VERSION.sub(r"\1", path)
-    if path.endswith(COMPLETED_TWICE):
-        path = path[: -len("/chat/completions")]
+    if path.endswith(ENDED_TWICE):
+        path = TWICE.sub(r"\1", path)
     return path
 
 
@@ -106,9 +139,10 @@ def find(method: str, path: str, dialect: Dialect) -> Route:
     exact = EXACT.get(path)
     if exact is not None and not (dialect == "gemini" and exact[0] == "list_models"):
         operation, methods = exact
-        if method not in methods:
-            raise MethodNotAllowed(f"{path} is called with {' or '.join(methods)}.", allow=methods)
+        _check_method(method, path, methods)
         return Route(operation)
+    if (kept := _kept(method, path)) is not None:
+        return kept
     native = NATIVE.fullmatch(path)
     if native is not None and not path.startswith("/v1beta/openai"):
         lead, version, rest = native.groups()
@@ -129,10 +163,32 @@ def find(method: str, path: str, dialect: Dialect) -> Route:
             code="batches_not_supported",
         )
     raise NotFound(
-        f"There is no route {method} {path[:200]}. This server answers /v1/chat/completions, /v1/messages, /v1/models, "
-        "and Gemini's own API under /v1beta and /v1.",
+        f"There is no route {method} {path[:200]}. This server answers /v1/chat/completions, /v1/responses, "
+        "/v1/conversations, /v1/messages, /v1/models, and Gemini's own API under /v1beta and /v1.",
         code="unknown_route",
     )
+
+
+def find_socket(path: str) -> None:
+    """Raise `NotFound` unless a normal path may be opened as a WebSocket."""
+    if path not in SOCKETS:
+        raise NotFound(
+            f"There is no WebSocket at {path[:200]}. This server has one at /v1/responses.", code="unknown_route"
+        )
+
+
+def _check_method(method: str, path: str, methods: tuple[str, ...]) -> None:
+    if method not in methods:
+        raise MethodNotAllowed(f"{path} is called with {' or '.join(methods)}.", allow=methods)
+
+
+def _kept(method: str, path: str) -> Route | None:
+    for pattern, (_, operation, methods) in zip(KEPT_PATHS, KEPT, strict=True):
+        if found := pattern.fullmatch(path):
+            _check_method(method, path, methods)
+            first, *second = found.groups()
+            return Route(operation, rest=first, item="".join(second))
+    return None
 
 
 def _is_native(lead: str, version: str, rest: str, dialect: Dialect) -> bool:
@@ -146,7 +202,7 @@ def dialect(path: str, names: frozenset[bytes], query: bytes) -> Dialect:
     """Tell which format a client speaks, from what only that format's clients send (notes §2.1)."""
     if path.startswith(("/v1/messages", "/anthropic")):
         return "anthropic"
-    if path.startswith(("/v1/chat/", "/v1beta/openai", "/openai", "/gemini/")):
+    if path.startswith(("/v1/chat/", "/v1/responses", "/v1/conversations", "/v1beta/openai", "/openai", "/gemini/")):
         return "openai"
     if path.startswith(("/v1beta", "/v1alpha", "/upload", "/download")):
         return "gemini"

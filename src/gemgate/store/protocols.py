@@ -5,6 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+MAX_RESPONSE_BYTES = 64 << 20
+"""Of one response with its items: who keeps responses refuses larger ones."""
+
 
 class Owner(Struct, frozen=True, kw_only=True):
     """Whose a resource is.
@@ -103,16 +106,27 @@ class StoredConversation(Struct, frozen=True, kw_only=True):
 class ResponseStore(Protocol):
     """Responses, each with the items that it was asked and those that it answered; others' are as if they were not.
 
-    Methods may raise whatever the database does.
+    So are those that have expired. Methods may raise whatever the database does. Those that name no caller are for who
+    has found the response for its caller, or works on it.
     """
 
     async def put_response(
-        self, response: StoredResponse, given: Sequence[StoredItem], output: Sequence[StoredItem]
-    ) -> None:
-        """Keep a response, in the place of what was there of it before.
+        self,
+        response: StoredResponse,
+        given: Sequence[StoredItem],
+        output: Sequence[StoredItem],
+        *,
+        only_if: Sequence[str] = (),
+    ) -> bool:
+        """Keep a response, in the place of what was there of it before (its events stay); tells whether it is kept.
 
-        Those that it goes on from, or its conversation, live as long as it does. Items of one in a conversation are
-        appended to that too, once it is over (`completed` or `incomplete`).
+        With `only_if` it is not unless it is there already with one of these statuses, so that who has worked on it
+        neither overrules a cancel nor brings back what was deleted. The statuses and the place are of one moment.
+
+        Those that it goes on from, and its conversation, live at least as long as it does. Items of one in a
+        conversation are appended to that too, once it is over (`completed` or `incomplete`), but for those whose ids
+        are in it already; if the conversation is gone, the response is kept all the same. Raises `TooLarge`, and keeps
+        nothing, if the conversation has grown too large.
         """
         ...
 
@@ -121,22 +135,32 @@ class ResponseStore(Protocol):
         ...
 
     async def delete_response(self, caller_id: str, response_id: str) -> bool:
-        """Forget a response with its items and events; tells whether there was one."""
+        """Forget a response with its items and events; tells whether there was one.
+
+        What went on from it has lost its history; what was appended to a conversation stays there.
+        """
         ...
 
     async def given(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
         """List what a response was asked, with all that went before it; `None` if it is not there.
 
-        That is, oldest first: input and output of each response that it goes on from, then its own input.
+        That is, oldest first: input and output of each response that it goes on from, then its own input. If one of
+        those is gone, the list begins after it. Raises `TooLarge`.
         """
         ...
 
     async def history(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
-        """List `given` and the response's own output; `None` too if one that it goes on from is gone."""
+        """List `given` and the response's own output; `None` too if one that it goes on from is gone.
+
+        Raises `TooLarge` if that is more than any request could hold.
+        """
         ...
 
     async def items(self, caller_id: str, item_ids: Sequence[str]) -> dict[str, StoredItem]:
-        """Find items of responses and conversations by their ids."""
+        """Find items of responses and conversations by their ids; raises `TooLarge`.
+
+        If there are several of one id, an answer's goes before a client's, then the newest.
+        """
         ...
 
     async def set_status(self, response_id: str, status: str, document: bytes, *, only_if: Sequence[str]) -> bool:
@@ -146,20 +170,35 @@ class ResponseStore(Protocol):
     async def add_events(self, response_id: str, first: int, events: Sequence[bytes], alive_at: float) -> str:
         """Append events of one in the background, numbered from `first`, and say that it is alive; gives its status.
 
-        An empty status means that it is gone.
+        They are appended whatever the status is; a number that is there already keeps its event. An empty status means
+        that the response is gone.
         """
         ...
 
     async def events(self, response_id: str, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Give the events with numbers above `after`, in order."""
+        """Give at most `limit` events with numbers above `after`, in order."""
+        ...
+
+    async def abandoned(self, before: float) -> list[StoredResponse]:
+        """List those in the background, `queued` or `in_progress`, that nobody has said to be alive since `before`.
+
+        At most 100, the longest silent first. Several processes may be told of the same one: `set_status` decides.
+        """
+        ...
+
+    async def purge(self) -> bool:
+        """Clear away some of what has expired, for want of writes that do so too; tells whether there may be more."""
         ...
 
 
 class ConversationStore(Protocol):
-    """Conversations and their items; others' are as if they were not. Methods may raise whatever the database does."""
+    """Conversations and their items; others' are as if they were not, and so are those that have expired.
+
+    An item's id is its own in a conversation. Methods may raise whatever the database does.
+    """
 
     async def put_conversation(self, conversation: StoredConversation, items: Sequence[StoredItem] = ()) -> None:
-        """Keep a new conversation."""
+        """Keep a new conversation; raises `TooLarge`."""
         ...
 
     async def conversation(self, caller_id: str, conversation_id: str) -> StoredConversation | None:
@@ -171,13 +210,16 @@ class ConversationStore(Protocol):
         ...
 
     async def delete_conversation(self, caller_id: str, conversation_id: str) -> bool:
-        """Forget a conversation and its items; tells whether there was one."""
+        """Forget a conversation and its items; tells whether there was one. Its responses stay."""
         ...
 
     async def add_items(
         self, caller_id: str, conversation_id: str, items: Sequence[StoredItem], expires_at: float
     ) -> bool:
-        """Append items; tells whether there is such a conversation."""
+        """Append items, but for those whose ids are there already; tells whether there is such a conversation.
+
+        It lives at least until `expires_at`. Raises `TooLarge` if it would become larger than can be read at once.
+        """
         ...
 
     async def conversation_items(self, caller_id: str, conversation_id: str) -> list[StoredItem] | None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from gemgate.errors import SettingsError
-from gemgate.store import signature_rows
-from gemgate.store.protocols import Owner
+from gemgate.store import conversation_rows, event_rows, item_rows, owner_rows, response_rows, signature_rows
+from gemgate.store.protocols import Owner, StoredConversation, StoredItem, StoredResponse
+from gemgate.store.purge import purge
 from gemgate.store.write_behind import WriteBehind
 
 BUSY_SECONDS = 5.0
-PURGE_ROWS = 1_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 P = ParamSpec("P")
@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """An `OwnerStore` and a `SignatureStore` in one file. Open it before use; `clock` gives Unix seconds."""
+    """An `OwnerStore`, `SignatureStore`, `ResponseStore` and `ConversationStore` in one file.
+
+    Open it before use; `clock` gives Unix seconds. Methods raise `sqlite3.Error` where they may raise at all.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
@@ -63,19 +66,19 @@ class SqliteStore:
 
     async def find(self, resources: list[str]) -> list[Owner]:
         """Find the owners of several resources at once."""
-        return await self._do(_find, resources, self._clock())
+        return await self._do(owner_rows.find, resources, self._clock())
 
     async def of_caller(self, caller_id: str, prefix: str) -> list[Owner]:
         """List what a caller owns among the resources whose names begin so, by name."""
-        return await self._do(_of_caller, caller_id, prefix, self._clock())
+        return await self._do(owner_rows.of_caller, caller_id, prefix, self._clock())
 
     async def put(self, owners: list[Owner]) -> None:
         """Remember owners; under one key a resource's first owner stays."""
-        await self._do(_put, owners, self._clock())
+        await self._do(owner_rows.put, owners, self._clock())
 
     async def delete(self, owner: Owner) -> None:
         """Forget a resource."""
-        await self._do(_delete, owner)
+        await self._do(owner_rows.delete, owner)
 
     async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Find remembered values by key; raises `sqlite3.Error`."""
@@ -88,6 +91,87 @@ class SqliteStore:
     def remember(self, rows: Mapping[bytes, bytes], expires_at: float) -> None:
         """Keep values until `expires_at`; they are written in the background, and can be read at once."""
         self._behind.add(rows, expires_at)
+
+    async def put_response(
+        self,
+        response: StoredResponse,
+        given: Sequence[StoredItem],
+        output: Sequence[StoredItem],
+        *,
+        only_if: Sequence[str] = (),
+    ) -> bool:
+        """Keep a response, in the place of what was there of it; tells whether it is kept; raises `TooLarge`."""
+        return await self._do(response_rows.put, response, given, output, only_if, self._clock())
+
+    async def response(self, caller_id: str, response_id: str) -> StoredResponse | None:
+        """Find a response."""
+        return await self._do(response_rows.find, caller_id, response_id, self._clock())
+
+    async def delete_response(self, caller_id: str, response_id: str) -> bool:
+        """Forget a response with its items and events."""
+        return await self._do(response_rows.delete, caller_id, response_id, self._clock())
+
+    async def given(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
+        """List what a response was asked, with all that went before it; raises `TooLarge`."""
+        return await self._do(response_rows.given, caller_id, response_id, self._clock())
+
+    async def history(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
+        """List all that was said up to and with a response; raises `TooLarge`."""
+        return await self._do(response_rows.history, caller_id, response_id, self._clock())
+
+    async def items(self, caller_id: str, item_ids: Sequence[str]) -> dict[str, StoredItem]:
+        """Find items of responses and conversations by their ids; raises `TooLarge`."""
+        return await self._do(item_rows.find, caller_id, item_ids, self._clock())
+
+    async def set_status(self, response_id: str, status: str, document: bytes, *, only_if: Sequence[str]) -> bool:
+        """Set status and document if the status is one of these; tells whether it was."""
+        return await self._do(response_rows.set_status, response_id, status, document, only_if, self._clock())
+
+    async def add_events(self, response_id: str, first: int, events: Sequence[bytes], alive_at: float) -> str:
+        """Append events, and say that their response is alive; gives its status, empty if it is gone."""
+        return await self._do(event_rows.add, response_id, first, events, alive_at, self._clock())
+
+    async def events(self, response_id: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Give at most `limit` events with numbers above `after`, in order."""
+        return await self._do(event_rows.read, response_id, after, limit, self._clock())
+
+    async def abandoned(self, before: float) -> list[StoredResponse]:
+        """List those in the background that nobody has said to be alive since `before`."""
+        return await self._do(response_rows.abandoned, before, self._clock())
+
+    async def purge(self) -> bool:
+        """Clear away some of what has expired; tells whether there may be more."""
+        return await self._do(purge, self._clock())
+
+    async def put_conversation(self, conversation: StoredConversation, items: Sequence[StoredItem] = ()) -> None:
+        """Keep a new conversation; raises `TooLarge`."""
+        await self._do(conversation_rows.put, conversation, items, self._clock())
+
+    async def conversation(self, caller_id: str, conversation_id: str) -> StoredConversation | None:
+        """Find a conversation."""
+        return await self._do(conversation_rows.find, caller_id, conversation_id, self._clock())
+
+    async def set_metadata(self, caller_id: str, conversation_id: str, metadata: bytes) -> bool:
+        """Replace what a conversation is marked with; tells whether there is one."""
+        return await self._do(conversation_rows.set_metadata, caller_id, conversation_id, metadata, self._clock())
+
+    async def delete_conversation(self, caller_id: str, conversation_id: str) -> bool:
+        """Forget a conversation and its items; tells whether there was one."""
+        return await self._do(conversation_rows.delete, caller_id, conversation_id, self._clock())
+
+    async def add_items(
+        self, caller_id: str, conversation_id: str, items: Sequence[StoredItem], expires_at: float
+    ) -> bool:
+        """Append items; tells whether there is such a conversation; raises `TooLarge`."""
+        return await self._do(conversation_rows.add, caller_id, conversation_id, items, expires_at, self._clock())
+
+    async def conversation_items(self, caller_id: str, conversation_id: str) -> list[StoredItem] | None:
+        """List the items of a conversation in order; `None` if there is none."""
+        return await self._do(conversation_rows.items, caller_id, conversation_id, self._clock())
+
+    async def delete_item(self, caller_id: str, conversation_id: str, item_id: str) -> bool:
+        """Take an item out of a conversation; tells whether it was there."""
+        return await self._do(conversation_rows.delete_item, caller_id, conversation_id, item_id, self._clock())
 
     async def _write_signatures(self, rows: signature_rows.Rows) -> None:
         await self._do(signature_rows.write, rows, self._clock())
@@ -130,51 +214,3 @@ def _migrate(connection: sqlite3.Connection) -> None:
             for statement in script.read_text().split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
-
-
-def _owner(row: tuple[str, str, str, str, float]) -> Owner:
-    resource, key_id, caller_id, location, expires_at = row
-    return Owner(resource=resource, key_id=key_id, caller_id=caller_id, location=location, expires_at=expires_at)
-
-
-COLUMNS = "SELECT resource, key_id, caller_id, location, expires_at FROM owners"
-
-
-def _find(connection: sqlite3.Connection, resources: list[str], now: float) -> list[Owner]:
-    found: list[Owner] = []
-    for start in range(0, len(resources), signature_rows.FOUND_AT_ONCE):
-        names = resources[start : start + signature_rows.FOUND_AT_ONCE]
-        marks = ", ".join("?" for _ in names)
-        rows = connection.execute(f"{COLUMNS} WHERE resource IN ({marks}) AND expires_at > ?", (*names, now))
-        found += (_owner(row) for row in rows)
-    return found
-
-
-def _of_caller(connection: sqlite3.Connection, caller_id: str, prefix: str, now: float) -> list[Owner]:
-    rows = connection.execute(
-        f"{COLUMNS} WHERE caller_id = ? AND substr(resource, 1, ?) = ? AND expires_at > ? ORDER BY resource",
-        (caller_id, len(prefix), prefix, now),
-    )
-    return [_owner(row) for row in rows]
-
-
-def _put(connection: sqlite3.Connection, owners: list[Owner], now: float) -> None:
-    connection.execute(
-        "DELETE FROM owners WHERE (resource, key_id) IN "
-        "(SELECT resource, key_id FROM owners WHERE expires_at <= ? LIMIT ?)",
-        (now, PURGE_ROWS),
-    )
-    # The purge may not have come to these yet.
-    connection.executemany(
-        "DELETE FROM owners WHERE resource = ? AND expires_at <= ?", [(owner.resource, now) for owner in owners]
-    )
-    connection.executemany(
-        "INSERT INTO owners (resource, key_id, caller_id, location, expires_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (resource, key_id) DO UPDATE SET expires_at = excluded.expires_at, location = excluded.location "
-        "WHERE caller_id = excluded.caller_id",
-        [(owner.resource, owner.key_id, owner.caller_id, owner.location, owner.expires_at) for owner in owners],
-    )
-
-
-def _delete(connection: sqlite3.Connection, owner: Owner) -> None:
-    connection.execute("DELETE FROM owners WHERE resource = ? AND key_id = ?", (owner.resource, owner.key_id))

@@ -17,11 +17,13 @@ from gemgate.pipeline.preview import Preview
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.surfaces.gemini_resources import ResourcePath
 
-Format = Literal["openai_chat", "anthropic", "gemini"]
+Format = Literal["openai_chat", "openai_responses", "anthropic", "gemini"]
 
 NATIVE = re.compile(r"/(v1|v1beta|v1alpha)/(models/[^/]+:\w+)")
 MESSAGES = re.compile(r"(?:/v1|/anthropic/v1|/anthropic)/messages")
-CHAT = re.compile(r"(?:/v1|/gemini/v1|/openai/v1|/v1beta/openai|/openai|/gemini)/chat/completions")
+OPENAI = r"(?:/v1|/gemini/v1|/openai/v1|/v1beta/openai|/openai|/gemini)"
+CHAT = re.compile(rf"{OPENAI}/chat/completions")
+RESPONSES = re.compile(rf"{OPENAI}/responses")
 
 
 class Request(Struct):
@@ -51,8 +53,9 @@ class GeminiPreviews(Protocol):
 class TranslateSurface:
     """Shows translations."""
 
-    def __init__(self, chat: Previews, messages: Previews, gemini: GeminiPreviews) -> None:
+    def __init__(self, chat: Previews, responses: Previews, messages: Previews, gemini: GeminiPreviews) -> None:
         self._chat = chat
+        self._responses = responses
         self._messages = messages
         self._gemini = gemini
 
@@ -71,6 +74,8 @@ class TranslateSurface:
         match form:
             case "openai_chat":
                 found = self._chat.preview(bytes(request.body))
+            case "openai_responses":
+                found = self._responses.preview(bytes(request.body))
             case "anthropic":
                 found = self._messages.preview(bytes(request.body))
             case "gemini":
@@ -90,12 +95,14 @@ class TranslateSurface:
 def _format(path: str) -> Format:
     if not path or CHAT.fullmatch(path):
         return "openai_chat"
+    if RESPONSES.fullmatch(path):
+        return "openai_responses"
     if MESSAGES.fullmatch(path):
         return "anthropic"
     if NATIVE.fullmatch(path):
         return "gemini"
     raise InvalidRequest(
-        f"{path[:200]!r} cannot be translated. It is /v1/chat/completions, /v1/messages or "
+        f"{path[:200]!r} cannot be translated. It is /v1/chat/completions, /v1/responses, /v1/messages or "
         "/v1beta/models/MODEL:METHOD.",
         param="path",
     )

@@ -265,7 +265,8 @@ def test_allowed_tools(mode: Any, flat: bool) -> None:
     own = call_of(tools=[F, SEARCH], tool_choice=allowed(SEARCH, mode=mode, flat=flat))
     assert own.tools == (BuiltIn("web_search"),) and own.tool_choice == ToolChoice(mode)
     missing = allowed({"type": "function", "name": "x"}, mode=mode, flat=flat)
-    assert refusal(tools=[F], tool_choice=missing).param == "tool_choice.allowed_tools.tools.0"
+    path = "tool_choice" if flat else "tool_choice.allowed_tools"
+    assert refusal(tools=[F], tool_choice=missing).param == f"{path}.tools.0"
 
 
 def test_allowed_tools_that_cannot_be_had() -> None:

@@ -39,12 +39,12 @@ from gemgate.hub.parts import (
     ToolCall,
     ToolResult,
 )
-from gemgate.protocols.anthropic.arguments import Arguments
 from gemgate.protocols.anthropic.cited import Sources
 from gemgate.protocols.anthropic.ending import Ending, ending
 from gemgate.protocols.anthropic.server_blocks import MADE, USE, code_result, page_result, search_result, server_use
 from gemgate.protocols.anthropic.steps import Block, Steps
 from gemgate.protocols.anthropic.style import Style
+from gemgate.protocols.shared.arguments import Arguments
 from gemgate.protocols.shared.media_text import media_text
 from gemgate.protocols.shared.seals import UNSIGNED, Seal, sealed, target
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from gemgate.errors import InvalidRequest
 from gemgate.hub.parts import Part, Text
 from gemgate.protocols.anthropic import wire
-from gemgate.protocols.anthropic.nested import read, read_or_none
 from gemgate.protocols.anthropic.notes import Notes
 from gemgate.protocols.anthropic.server_history import RESULT, told
 from gemgate.protocols.anthropic.sources import media
+from gemgate.protocols.shared.nested import read, read_or_none
 from gemgate.protocols.shared.raw_json import decode_string, is_given, is_object, plain_text
 
 UNREADABLE = "there is nothing in it that the model could read"

@@ -11,12 +11,12 @@ from gemgate.hub.call import BuiltIn, CountTokens, Generate, Output, Sampling
 from gemgate.hub.codec import Dropped, Parsed
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.messages import Conversation, conversation
-from gemgate.protocols.anthropic.nested import read_or_none
 from gemgate.protocols.anthropic.output_form import output_of
 from gemgate.protocols.anthropic.style import Style
 from gemgate.protocols.anthropic.thinking import Wish, wish
 from gemgate.protocols.anthropic.tools import Tools, tools
 from gemgate.protocols.anthropic.writer import MessagesWriter
+from gemgate.protocols.shared.nested import read_or_none
 from gemgate.protocols.shared.raw_json import is_given
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.protocols.shared.unknown import unknown

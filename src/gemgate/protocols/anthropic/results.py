@@ -7,8 +7,8 @@ from msgspec import json
 from gemgate.hub.parts import JsonText, Media, Part, Text, ToolResult
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.blocks import listed, parts
-from gemgate.protocols.anthropic.nested import read
 from gemgate.protocols.anthropic.notes import Notes
+from gemgate.protocols.shared.nested import read
 from gemgate.protocols.shared.raw_json import is_given, object_text
 
 

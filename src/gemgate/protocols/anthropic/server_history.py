@@ -11,8 +11,8 @@ from msgspec import Raw, Struct, json
 
 from gemgate.hub.parts import CodeResult
 from gemgate.protocols.anthropic import wire
-from gemgate.protocols.anthropic.nested import read_or_none
 from gemgate.protocols.anthropic.server_blocks import MADE, TIMED_OUT, USE
+from gemgate.protocols.shared.nested import read_or_none
 from gemgate.protocols.shared.raw_json import is_given
 from gemgate.protocols.shared.seals import HEAD
 

@@ -1,22 +1,13 @@
 """Sources of images and documents → the hub's media; base64 stays a slice of the request's own buffer (notes §8)."""
 
-import re
-
 from msgspec import Raw
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.parts import Inline, Media, Remote
+from gemgate.hub.parts import Inline, Media
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.shared import media_types
-from gemgate.protocols.shared.located import is_address, located, refuse_other_than_base64
+from gemgate.protocols.shared.located import located, named_file, refuse_other_than_base64
 from gemgate.protocols.shared.raw_json import is_given, is_string, string
-
-FILE = re.compile(r"files/[a-z0-9-]{1,40}|[a-z0-9-]{1,40}")
-
-NO_FILE = (
-    "This is no file that the model can read: those are Gemini's own, named files/…. Upload it there, or send its "
-    "base64 or its address."
-)
 
 
 def media(source: wire.Source, path: str, name: str = "") -> Media:
@@ -29,17 +20,8 @@ def media(source: wire.Source, path: str, name: str = "") -> Media:
         if is_given(given):
             return _located(given, f"{path}.{key}", label, name, for_data=key == "data")
     if source.file_id:
-        return Media(media_types.normal(label), Remote(_file(source.file_id, f"{path}.file_id")))
+        return Media(media_types.normal(label), named_file(source.file_id, f"{path}.file_id"))
     raise InvalidRequest("There is nothing here. Send data, url or file_id.", param=path, code="unsupported_content")
-
-
-def _file(given: str, path: str) -> str:
-    """Give the address of a file by its id: Gemini's own name of it, with or without the collection, or a URL."""
-    if FILE.fullmatch(given):
-        return given if "/" in given else f"files/{given}"
-    if "://" in given and is_address(given):
-        return given
-    raise InvalidRequest(NO_FILE, param=path, code="unsupported_media")
 
 
 def _located(raw: Raw, path: str, label: str, name: str, *, for_data: bool) -> Media:

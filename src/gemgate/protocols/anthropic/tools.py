@@ -10,9 +10,9 @@ from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Tool, ToolChoice
 from gemgate.hub.codec import Dropped
 from gemgate.protocols.anthropic import wire
 from gemgate.protocols.anthropic.known_tools import known_tool
-from gemgate.protocols.anthropic.nested import read
 from gemgate.protocols.anthropic.tool_choice import Offered, chosen
 from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.nested import read
 from gemgate.protocols.shared.raw_json import is_given, schema_text
 from gemgate.protocols.shared.unknown import unknown
 

@@ -6,11 +6,11 @@ from msgspec import Raw
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.abilities import Abilities
-from gemgate.hub.call import Generate, Output, Sampling
+from gemgate.hub.call import BuiltIn, Generate, Output, Sampling
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Detail
 from gemgate.protocols.gemini import wire
-from gemgate.protocols.gemini.parts import raw
+from gemgate.protocols.gemini.parts import FORMAT, raw
 from gemgate.protocols.gemini.schemas.json_schema import for_json_schema
 from gemgate.protocols.gemini.schemas.openapi import for_openapi
 from gemgate.protocols.shared.reasoning import thinking_settings
@@ -43,6 +43,8 @@ def generation_config(
     config = wire.GenerationConfig()
     _sampling(config, call.sampling, abilities, dropped)
     _output(config, call.output, abilities, json_mode=json_mode)
+    if "image" in abilities.output:
+        _image(config, call)
     settings, unable = thinking_settings(call.reasoning, abilities.thinking, call.sampling.max_output_tokens)
     dropped += (Dropped(path, UNSTEERED if abilities.thinking.control == "none" else UNSTOPPABLE) for path in unable)
     if settings.budget is not None or settings.level is not None or settings.include_thoughts is not None:
@@ -116,6 +118,16 @@ def _output(config: wire.GenerationConfig, output: Output, abilities: Abilities,
     # A model that makes more than text makes it only when asked.
     modalities = output.modalities or (abilities.output if abilities.output != ("text",) else ())
     config.response_modalities = [modality.upper() for modality in modalities]
+
+
+def _image(config: wire.GenerationConfig, call: Generate) -> None:
+    """Say how images are made, where a tool for them says so."""
+    for tool in call.tools:
+        if isinstance(tool, BuiltIn) and tool.kind == "image_generation":
+            if tool.vendor is not None and tool.vendor.format == FORMAT:
+                config.image_config = raw(tool.vendor.raw)
+            if "IMAGE" not in config.response_modalities:
+                config.response_modalities.append("IMAGE")
 
 
 def _schema(config: wire.GenerationConfig, schema: str, abilities: Abilities) -> None:

@@ -8,7 +8,7 @@ from msgspec import Raw, Struct, json
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.abilities import Abilities
-from gemgate.hub.call import BuiltIn, Function, Generate, OpaqueTool, ToolChoice, ToolMode
+from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Generate, OpaqueTool, ToolChoice, ToolMode
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Vendor
 from gemgate.protocols.gemini import wire
@@ -18,12 +18,14 @@ from gemgate.protocols.gemini.schemas.json_schema import for_json_schema
 from gemgate.protocols.gemini.schemas.openapi import for_openapi
 
 MODES: dict[ToolMode, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "validated": "VALIDATED"}
-BUILT_INS = {
+BUILT_INS: dict[BuiltInKind, str] = {
     "web_search": "google_search",
     "code_execution": "code_execution",
     "url_context": "url_context",
     "maps": "google_maps",
 }
+"""Images are no tool: a model makes them or does not."""
+NO_IMAGES = "this model makes no images"
 EMPTY = Raw(b"{}")
 AUTO = ToolChoice()
 
@@ -52,13 +54,14 @@ def offer(call: Generate, abilities: Abilities, names: Mapping[str, str], droppe
     choice = call.tool_choice or AUTO
     functions = _functions(call, choice)
     _check_size(call, functions.values())
-    own = {} if choice.mode == "none" else _own(call, dropped)
+    images = "image" in abilities.output
+    own = {} if choice.mode == "none" else _own(call, dropped, images=images)
     if functions and own and not abilities.builtins_with_functions:
         why = "this model takes either functions or built-in tools"
         dropped += (Dropped(f"tools.{number}", why) for number in own)
         own = {}
     if choice.mode == "required" and not functions:
-        _check_forced(call, own, dropped)
+        _check_forced(call, own, dropped, images=images)
     if not functions and not own:
         return NOTHING
     # Entries of their own: functions and built-in tools in one are refused.
@@ -96,12 +99,18 @@ def _check_size(call: Generate, functions: Iterable[Function]) -> None:
         raise InvalidRequest(f"{words} Offer fewer functions, or shorten them.", param="tools")
 
 
-def _own(call: Generate, dropped: list[Dropped]) -> dict[int, Own]:
-    """Find the tools that Gemini runs, each once, by their position; of two of a kind the one with settings stays."""
+def _own(call: Generate, dropped: list[Dropped], *, images: bool) -> dict[int, Own]:
+    """Find the tools that Gemini runs, each once, by their position; of two of a kind the one with settings stays.
+
+    `images` is whether the model makes them by itself.
+    """
     own: dict[int, Own] = {}
     kinds: dict[str, int] = {}
     for number, tool in enumerate(call.tools):
         match tool:
+            case BuiltIn("image_generation"):
+                if not images:
+                    dropped.append(Dropped(f"tools.{number}", NO_IMAGES))
             case BuiltIn():
                 at = kinds.setdefault(tool.kind, number)
                 if at == number or _settings(tool.vendor) != EMPTY:
@@ -118,11 +127,19 @@ def _own(call: Generate, dropped: list[Dropped]) -> dict[int, Own]:
     return own
 
 
-def _check_forced(call: Generate, own: Mapping[int, Own], dropped: list[Dropped]) -> None:
+def _check_forced(call: Generate, own: Mapping[int, Own], dropped: list[Dropped], *, images: bool) -> None:
     """Refuse a call that must use a tool where there is none; Gemini's own cannot be forced."""
     if own:
         dropped.append(Dropped("tool_choice", "Gemini cannot be made to use its own tools; they are offered"))
         return
+    if any(isinstance(tool, BuiltIn) and tool.kind == "image_generation" for tool in call.tools):
+        if images:
+            return
+        raise InvalidRequest(
+            "tool_choice asks for an image, and this model makes none. Ask a model that does.",
+            param="tool_choice",
+            code="unsupported_tool",
+        )
     foreign = next((tool for tool in call.tools if isinstance(tool, OpaqueTool)), None)
     if foreign is not None:
         raise InvalidRequest(f"Gemini has no such tool: {foreign.vendor.raw[:100]}", param="tools")

@@ -26,8 +26,8 @@ from gemgate.protocols.openai_chat.objects import annotation, finish_reason, log
 from gemgate.protocols.openai_chat.prose import code_block, image_object, is_image, result_block
 from gemgate.protocols.openai_chat.sound import Speech, is_speech
 from gemgate.protocols.openai_chat.style import Style
-from gemgate.protocols.openai_chat.track import ContentTrack
 from gemgate.protocols.shared.media_text import media_text
+from gemgate.protocols.shared.track import ContentTrack
 
 encode = json.Encoder().encode
 

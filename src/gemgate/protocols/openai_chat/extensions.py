@@ -1,6 +1,6 @@
 """What is asked for beyond the format itself: Google's `extra_body.google`, and the thinking settings of others."""
 
-from typing import cast, get_args
+from typing import cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, json
@@ -9,16 +9,10 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Effort, Reasoning
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.generation_config import Settings, settings
+from gemgate.protocols.shared.efforts import effort as read_effort
 from gemgate.protocols.shared.empty import EMPTY
 from gemgate.protocols.shared.raw_json import JsonField
 
-EFFORTS: dict[str, Effort | None] = {
-    **{effort: effort for effort in get_args(Effort)},
-    "xhigh": "max",
-    "disable": "none",
-    "auto": None,
-    "default": None,
-}
 MAX_BUDGET = 2**31 - 1
 CONFIG = "generation_config"
 LITERAL = "extra_body.google"
@@ -155,7 +149,7 @@ def reasoning(request: wire.Request, extension: Extension) -> tuple[Reasoning, d
         if given in places
     }
     effort, given = request.reasoning_effort or None, thinking.thinking_level or None
-    if _effort(effort, "reasoning_effort") is None:
+    if read_effort(effort, "reasoning_effort") is None:
         effort = None  # `auto` says nothing
     if effort is not None:
         paths["reasoning.effort"] = "reasoning_effort"
@@ -170,22 +164,13 @@ def reasoning(request: wire.Request, extension: Extension) -> tuple[Reasoning, d
         effort = given
         paths["reasoning.effort"] = places["thinking_level"]
     wish = Reasoning(
-        effort=_effort(effort, paths.get("reasoning.effort", "")),
+        effort=read_effort(effort, paths.get("reasoning.effort", "")),
         budget_tokens=thinking.thinking_budget,
         include_thoughts=thinking.include_thoughts,
     )
     if wish.effort is None and wish.budget_tokens is None:
         wish = _elsewhere(request, wish, paths)
     return wish, paths
-
-
-def _effort(word: str | None, path: str) -> Effort | None:
-    if not word:
-        return None
-    if word.lower() not in EFFORTS:
-        known = ", ".join(word for word, effort in EFFORTS.items() if effort is not None)
-        raise InvalidRequest(f"{word[:80]!r} is no effort. It is one of {known}.", param=path)
-    return EFFORTS[word.lower()]
 
 
 def _elsewhere(request: wire.Request, wish: Reasoning, paths: dict[str, str]) -> Reasoning:
@@ -195,7 +180,7 @@ def _elsewhere(request: wire.Request, wish: Reasoning, paths: dict[str, str]) ->
     shown = wish.include_thoughts
     if request.reasoning is not None:
         asked = request.reasoning
-        effort = _effort(asked.effort, "reasoning.effort") if asked.enabled is not False else "none"
+        effort = read_effort(asked.effort, "reasoning.effort") if asked.enabled is not False else "none"
         budget = asked.max_tokens if effort is None else None
         shown = not asked.exclude if shown is None and asked.exclude is not None else shown
         paths |= {"reasoning.effort": "reasoning.effort", "reasoning.budget_tokens": "reasoning.max_tokens"}

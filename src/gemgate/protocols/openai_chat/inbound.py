@@ -14,16 +14,17 @@ from gemgate.hub.parts import Vendor
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.openai_chat.extensions import CONFIG, Extension, extension, reasoning
 from gemgate.protocols.openai_chat.generation_config import MAX_CHOICES, NUMBERS
-from gemgate.protocols.openai_chat.marks import GOOGLE
 from gemgate.protocols.openai_chat.messages import conversation
 from gemgate.protocols.openai_chat.parts_left import unknown_parts
-from gemgate.protocols.openai_chat.response_format import output_of, unknown_form
 from gemgate.protocols.openai_chat.style import AudioFormat, Images, Style
 from gemgate.protocols.openai_chat.tools import Tools, tools
 from gemgate.protocols.openai_chat.writer import ChatWriter
+from gemgate.protocols.shared.answer_form import output_of, unknown_form
 from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.native import GOOGLE
 from gemgate.protocols.shared.raw_json import JsonField
 from gemgate.protocols.shared.reading import unreadable
+from gemgate.protocols.shared.service_tiers import service_tier
 from gemgate.protocols.shared.unknown import UNKNOWN, unknown
 from gemgate.protocols.shared.voices import voice
 
@@ -66,9 +67,7 @@ PLAIN = NO_EFFECT | {
 DEFAULTS = {"verbosity": b'"medium"'}
 """Values that ask for what happens anyway."""
 
-SERVICE_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
-DEFAULT_TIERS = frozenset({"auto", "default", "standard"})
-
+FORM = "response_format"
 MODALITIES = ("text", "image", "audio")
 AUDIO_FORMATS: dict[str, AudioFormat] = {"wav": "wav", "pcm16": "pcm16", "pcm": "pcm16"}
 
@@ -169,9 +168,11 @@ def _more(request: wire.Request, members: dict[str, Raw], sampling: Sampling) ->
         modalities = _modalities(beyond.settings.modalities, where) or tuple(map(str.lower, beyond.settings.modalities))
         paths |= {"output.modalities": where} if modalities else {}
     vendor, dropped = _vendor(request, beyond)
-    dropped += unknown_form(members.get("response_format"))
+    dropped += unknown_form(members.get("response_format"), FORM)
     sampling = beyond.settings.filled(sampling, paths, dropped)
-    output = beyond.settings.shaped(output_of(request.response_format, modalities), paths, dropped)
+    output = beyond.settings.shaped(
+        output_of(request.response_format, FORM, flat=False, modalities=modalities), paths, dropped
+    )
     paths["vendor"] = beyond.path if request.safety_settings is UNSET else "safety_settings"
     return _More(
         sampling=sampling,
@@ -266,11 +267,9 @@ def _vendor(request: wire.Request, extension: Extension) -> tuple[Vendor | None,
     """Gather what only Gemini's own codec understands."""
     native = dict(extension.native)
     dropped: list[Dropped] = []
-    tier = request.service_tier
-    if tier in SERVICE_TIERS:
-        native["service_tier"] = SERVICE_TIERS[tier]
-    elif tier and tier not in DEFAULT_TIERS:
-        dropped.append(Dropped("service_tier", f"there is no tier {tier[:80]!r} upstream"))
+    tier = service_tier(request.service_tier, dropped)
+    if tier is not None:
+        native["service_tier"] = tier
     if request.audio is not None and request.audio.voice:
         given = request.audio.voice
         name = given if isinstance(given, str) else given.id or given.name

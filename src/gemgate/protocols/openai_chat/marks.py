@@ -13,9 +13,7 @@ from msgspec.structs import replace
 from gemgate.hub.parts import Media, Part, Signature, Text
 from gemgate.protocols.openai_chat import wire
 from gemgate.protocols.shared.images import pieces
-
-GOOGLE = "gemini"
-"""The format whose payload travels in the `google` slots of this one."""
+from gemgate.protocols.shared.native import GOOGLE
 
 
 class Mark(Struct, frozen=True, order=True):

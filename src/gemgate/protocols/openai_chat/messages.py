@@ -9,10 +9,12 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Media, Message, Part, Role, Signature, Text, ToolCall, ToolResult
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.content import address, parts
-from gemgate.protocols.openai_chat.marks import GOOGLE, last_signed, signature, signed
+from gemgate.protocols.openai_chat.content import parts
+from gemgate.protocols.openai_chat.marks import last_signed, signature, signed
 from gemgate.protocols.shared.images import OPENING, text_and_images
 from gemgate.protocols.shared.located import is_remote
+from gemgate.protocols.shared.media_slots import address
+from gemgate.protocols.shared.native import GOOGLE
 from gemgate.protocols.shared.raw_json import arguments, object_text
 
 FOREIGN_MARK = "__thought__"

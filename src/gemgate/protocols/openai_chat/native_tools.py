@@ -10,9 +10,9 @@ from gemgate.hub.call import BuiltIn, Function, OpaqueTool, Tool
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText, Vendor
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.built_ins import kind_of
-from gemgate.protocols.openai_chat.marks import GOOGLE
+from gemgate.protocols.shared.built_ins import kind_of
 from gemgate.protocols.shared.empty import EMPTY
+from gemgate.protocols.shared.native import GOOGLE
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.protocols.shared.unknown import UNKNOWN
 

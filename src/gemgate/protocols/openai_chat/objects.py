@@ -1,12 +1,12 @@
 """The objects that chunks and whole completions share."""
 
-import math
 from collections.abc import Sequence
 
 from gemgate.errors import BrokenAnswer
-from gemgate.hub.events import LEAST_LOGPROB, Citation, Finish, FinishReason, TokenLogprob, Usage
+from gemgate.hub.events import Citation, Finish, FinishReason, TokenLogprob, Usage
 from gemgate.protocols.openai_chat.style import Style
-from gemgate.protocols.openai_chat.track import ContentTrack
+from gemgate.protocols.shared.logprobs import token_object
+from gemgate.protocols.shared.track import ContentTrack
 
 FINISH_REASONS: dict[FinishReason, str] = {
     "stop": "stop",
@@ -53,13 +53,7 @@ def annotation(citation: Citation, track: ContentTrack) -> dict[str, object]:
 
 def logprobs_object(tokens: Sequence[TokenLogprob]) -> dict[str, object]:
     """Give the probabilities of tokens."""
-    content = [_token(token) | {"top_logprobs": [_token(other) for other in token.alternatives]} for token in tokens]
-    return {"content": content, "refusal": None}
-
-
-def _token(token: TokenLogprob) -> dict[str, object]:
-    logprob = token.logprob if math.isfinite(token.logprob) else LEAST_LOGPROB
-    return {"token": token.token, "logprob": logprob, "bytes": list(token.token.encode())}
+    return {"content": [token_object(token) for token in tokens], "refusal": None}
 
 
 def usage_object(usage: Usage) -> dict[str, object]:

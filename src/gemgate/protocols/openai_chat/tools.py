@@ -10,10 +10,11 @@ from gemgate.hub.call import BuiltIn, Function, Tool, ToolChoice
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
 from gemgate.protocols.openai_chat import wire
-from gemgate.protocols.openai_chat.built_ins import NAMED_LIKE_FUNCTIONS, kind_of
 from gemgate.protocols.openai_chat.native_tools import native
 from gemgate.protocols.openai_chat.tool_choice import chosen
+from gemgate.protocols.shared.built_ins import NAMED_LIKE_FUNCTIONS, kind_of
 from gemgate.protocols.shared.empty import NOTHING
+from gemgate.protocols.shared.free_text_tools import free_text_function
 from gemgate.protocols.shared.raw_json import JsonField, decode_string, schema_text
 from gemgate.protocols.shared.unknown import UNKNOWN
 
@@ -28,22 +29,10 @@ NO_SETTINGS: dict[str, frozenset[bytes]] = {
 
 TOOL_FIELDS = frozenset(field.name for field in msgspec.structs.fields(wire.Tool))
 FUNCTION_FIELDS = frozenset(field.name for field in msgspec.structs.fields(wire.Function))
-TEXT_INPUT = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}'
 
 
 class _Shape(Struct):
     properties: dict[str, Raw] | None = None
-
-
-class _Grammar(Struct):
-    definition: str = ""
-    syntax: str = ""
-
-
-class _Format(Struct):
-    grammar: _Grammar | None = None
-    definition: str = ""
-    syntax: str = ""
 
 
 class Tools(Struct, frozen=True):
@@ -110,8 +99,10 @@ def _tools(raw: bytes, path: str, custom: set[str], dropped: list[Dropped]) -> l
     if tool.custom is not None or (tool.type == "custom" and tool.name and not is_anthropic):
         _lost(raw, path, TOOL_FIELDS, dropped)
         given = tool.custom or wire.CustomTool(tool.name or "", tool.description, tool.format)
+        if not given.name:
+            raise InvalidRequest("A tool must have a name.", param=f"{path}.custom.name")
         custom.add(given.name)
-        return [_custom(given, path)]
+        return [free_text_function(given.name, given.description, given.format, path)]
     if tool.name and (tool.type in (None, "function") or is_anthropic):
         _lost(raw, path, TOOL_FIELDS | FUNCTION_FIELDS, dropped)
         return [_function(tool, path)]
@@ -165,25 +156,3 @@ def _takes_nothing(parameters: JsonText) -> bool:
         return not json.decode(parameters, type=_Shape).properties
     except msgspec.ValidationError:
         return False
-
-
-def _custom(tool: wire.CustomTool, path: str) -> Function:
-    """Stand in for a tool of free text: a function of one string, its grammar in words."""
-    if not tool.name:
-        raise InvalidRequest("A tool must have a name.", param=f"{path}.custom.name")
-    form = "" if tool.format is UNSET else bytes(tool.format).decode()
-    words = [tool.description or ""]
-    if '"grammar"' in form:
-        words.append(f"`input` must follow this grammar: {_grammar(form, path)}")
-    description = "\n".join(word for word in words if word)
-    return Function(name=tool.name, description=description, parameters=TEXT_INPUT)
-
-
-def _grammar(form: JsonText, path: str) -> str:
-    """Give a grammar in its own words, nested as this format has it or flat."""
-    try:
-        found = json.decode(form, type=_Format)
-    except msgspec.MsgspecError as error:
-        raise InvalidRequest(f"This grammar cannot be read: {error}.", param=f"{path}.format") from error
-    grammar = found.grammar or _Grammar(found.definition, found.syntax)
-    return f"{grammar.definition} ({grammar.syntax})" if grammar.syntax else grammar.definition

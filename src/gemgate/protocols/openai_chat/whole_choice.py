@@ -11,8 +11,8 @@ from gemgate.protocols.openai_chat.objects import annotation, finish_reason, log
 from gemgate.protocols.openai_chat.prose import code_block, image_object, is_image, result_block
 from gemgate.protocols.openai_chat.sound import audio_object, is_speech
 from gemgate.protocols.openai_chat.style import Style
-from gemgate.protocols.openai_chat.track import ContentTrack
 from gemgate.protocols.shared.media_text import media_text
+from gemgate.protocols.shared.track import ContentTrack
 
 
 def whole_choice(choice: Choice, new_id: Callable[[], str], style: Style) -> dict[str, object]:

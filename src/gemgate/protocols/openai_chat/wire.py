@@ -6,7 +6,9 @@ notes §6.1 and the field lists of the official SDK.
 
 from msgspec import UNSET, Raw, Struct, json
 
+from gemgate.protocols.shared.answer_form import AnswerForm
 from gemgate.protocols.shared.raw_json import JsonField
+from gemgate.protocols.shared.tool_choice import Named, NamedChoice
 
 
 class Google(Struct):
@@ -43,38 +45,12 @@ class ProviderFields(Struct):
     thought_signatures: list[str | None] | None = None
 
 
-class Address(Struct):
-    """Media by URL: http, data or bare base64; undecoded, because it can be most of the request."""
-
-    url: JsonField = UNSET
-    detail: str | None = None
-    mime_type: str | None = None
-
-
 class Clip(Struct):
     """How a video is looked at: `fps` in frames a second, the rest as Gemini has it, in either spelling."""
 
     fps: float | None = None
     video_metadata: JsonField = UNSET
     videoMetadata: JsonField = UNSET
-
-
-class Sound(Struct):
-    """Spoken input; `format` is a bare word such as `wav`."""
-
-    data: JsonField = UNSET
-    url: JsonField = UNSET
-    format: str | None = None
-
-
-class File(Struct):
-    """A file in the request, by address, or by the id that an upload gave it."""
-
-    file_data: JsonField = UNSET
-    file_url: JsonField = UNSET
-    file_id: str | None = None
-    filename: str | None = None
-    mime_type: str | None = None
 
 
 class ContentPart(Struct):
@@ -193,51 +169,6 @@ class Tool(Struct):
     format: JsonField = UNSET
 
 
-class Named(Struct):
-    """Something by its name."""
-
-    name: str = ""
-
-
-class AllowedTools(Struct):
-    """The tools that may, or must, be called out of those offered."""
-
-    mode: str = "auto"
-    tools: list["NamedChoice"] = []
-
-
-class NamedChoice(Struct):
-    """A tool choice that names its tool, flat or nested."""
-
-    type: str | None = None
-    name: str | None = None
-    function: Named | None = None
-    custom: Named | None = None
-    allowed_tools: AllowedTools | None = None
-    mode: str | None = None
-    tools: list["NamedChoice"] | None = None
-
-
-class JsonSchema(Struct):
-    """A named schema of the answer."""
-
-    name: str | None = None
-    description: str | None = None
-    schema: JsonField = UNSET
-    strict: bool | None = None
-
-
-class ResponseFormat(Struct):
-    """The form of the answer; the schema stands below, or flat."""
-
-    type: str | None = None
-    json_schema: JsonSchema | None = None
-    schema: JsonField = UNSET
-    name: str | None = None
-    description: str | None = None
-    strict: bool | None = None
-
-
 class StreamOptions(Struct):
     """How to stream."""
 
@@ -321,7 +252,7 @@ class Request(Struct):
     thinking_config: JsonField = UNSET
     enable_thinking: bool | None = None
     thinking_budget: int | None = None
-    response_format: ResponseFormat | None = None
+    response_format: AnswerForm | None = None
     modalities: list[str] | None = None
     audio: SpokenAnswer | None = None
     tools: list[Raw] | None = None
@@ -343,7 +274,4 @@ decode_members = json.Decoder(dict[str, Raw]).decode
 decode_parts = json.Decoder(list[dict[str, Raw]]).decode
 decode_extras = json.Decoder(dict[str, Raw] | None).decode
 decode_tool = json.Decoder(Tool, strict=False).decode
-decode_address = json.Decoder(Address, strict=False).decode
 decode_clip = json.Decoder(Clip, strict=False).decode
-decode_sound = json.Decoder(Sound, strict=False).decode
-decode_file = json.Decoder(File, strict=False).decode

@@ -38,7 +38,8 @@ class Style(Struct, frozen=True, kw_only=True):
     signature, empty where there is no thought to show; one that has not is given those with thoughts alone.
     `framing`: server-sent events, or one line of JSON an event. `response_id` (bare) is set where it was told before;
     `queued` writes `response.queued` after `response.created`, for work in the background. `stored` is whether the
-    response can be asked for later. `first_number` numbers the first event.
+    response can be asked for later. `compacts`: what the model says is a summary of the conversation, which
+    goes into an item that takes its place.
     """
 
     echo: Mapping[str, Raw] = {}
@@ -49,3 +50,4 @@ class Style(Struct, frozen=True, kw_only=True):
     queued: bool = False
     stored: bool = False
     conversation_id: str = ""
+    compacts: bool = False

@@ -16,6 +16,32 @@ class Summary(Struct):
     text: str | None = None
 
 
+class ContentPart(Struct):
+    """One part of what a message or a result says; which field holds it depends on its type, and on the client."""
+
+    type: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    image_url: JsonField = UNSET
+    image: JsonField = UNSET
+    video_url: JsonField = UNSET
+    input_video: JsonField = UNSET
+    audio_url: JsonField = UNSET
+    input_audio: JsonField = UNSET
+    file: JsonField = UNSET
+    file_data: JsonField = UNSET
+    file_url: JsonField = UNSET
+    data: JsonField = UNSET
+    format: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+    detail: str | None = None
+
+
+Content = str | list[ContentPart | str] | ContentPart | None
+"""What a message says."""
+
+
 class Item(Struct):
     """One item of the input; which fields it has depends on its type.
 
@@ -25,15 +51,60 @@ class Item(Struct):
     type: str | None = None
     id: str | None = None
     role: str | None = None
+    content: Content = None
     call_id: str | None = None
     name: str | None = None
     namespace: str | None = None
+    status: str | None = None
+    execution: str | None = None
+    server_label: str | None = None
+    encrypted_content: str | None = None
+    output_format: str | None = None
     input: JsonField = UNSET
     arguments: JsonField = UNSET
     output: JsonField = UNSET
-    content: JsonField = UNSET
+    outputs: JsonField = UNSET
     summary: JsonField = UNSET
-    encrypted_content: str | None = None
+    tools: JsonField = UNSET
+    action: JsonField = UNSET
+    actions: JsonField = UNSET
+    operation: JsonField = UNSET
+    code: JsonField = UNSET
+    result: JsonField = UNSET
+    error: JsonField = UNSET
+
+
+Items = list[Item | str] | Item | str
+"""The input, or instructions: a text, an item, or a list of both."""
+
+
+class Mark(Struct):
+    """What tells an item apart, whatever else it holds."""
+
+    type: JsonField = UNSET
+    id: JsonField = UNSET
+    role: JsonField = UNSET
+    result: JsonField = UNSET
+
+
+class Identified(Struct):
+    """The id of an item."""
+
+    id: str | None = None
+
+
+class CodeOutput(Struct):
+    """What code has printed or drawn."""
+
+    type: str | None = None
+    logs: str | None = None
+    url: JsonField = UNSET
+
+
+class Named(Struct):
+    """The name of a tool, or of a namespace and its tools."""
+
+    name: str | None = None
     tools: JsonField = UNSET
 
 
@@ -84,3 +155,13 @@ class Request(Struct):
 decode = json.Decoder(Request, strict=False).decode
 decode_members = json.Decoder(dict[str, Raw]).decode
 decode_item = json.Decoder(Item, strict=False).decode
+decode_items = json.Decoder(Items, strict=False).decode
+decode_content = json.Decoder(Content, strict=False).decode
+decode_list = json.Decoder(list[Raw]).decode
+decode_mark = json.Decoder(Mark).decode
+decode_marks = json.Decoder(list[Mark | str]).decode
+decode_summary = json.Decoder(list[Summary], strict=False).decode
+decode_outputs = json.Decoder(list[CodeOutput], strict=False).decode
+decode_named = json.Decoder(Named, strict=False).decode
+decode_id = json.Decoder(Identified).decode
+decode_names = json.Decoder(list[Named], strict=False).decode

@@ -10,11 +10,16 @@ from gemgate.protocols.shared import data_urls, media_types
 ADDRESS = re.compile(r"(?:https?|gs)://|files/[\w-]{1,64}\Z", re.IGNORECASE)
 LONGEST_ADDRESS = 8 * 1024
 """In characters."""
+FILE = re.compile(r"files/[a-z0-9-]{1,40}|(?!file-)[a-z0-9-]{1,40}")
 SHORT_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]*={0,2}\s*")
 """Base64 in a slot that is made for it, however short it is."""
 WITHOUT_BLANKS = str.maketrans("", "", whitespace)
 
 NEITHER = "This is neither an address (http, https, gs) nor a data URL nor base64."
+NO_FILE = (
+    "This is no file that the model can read: those are Gemini's own, named files/…. Upload it there, or send its "
+    "base64 or its address."
+)
 FORGOTTEN_KIND = (
     "The type of this media cannot be told from its first bytes. Name it beside them, such as image/png, or in a "
     "data URL, such as data:image/png;base64,…"
@@ -45,6 +50,18 @@ def located(
 def is_address(text: str) -> bool:
     """Tell whether a text is an address that media can be at: a URL (http, https, gs), or a file's name `files/…`."""
     return len(text) <= LONGEST_ADDRESS and ADDRESS.match(text) is not None
+
+
+def named_file(given: str, path: str) -> Remote:
+    """Give the address of a file by its id: Gemini's own name of it, with or without the collection, or a URL.
+
+    Raises `InvalidRequest` for the ids of others.
+    """
+    if FILE.fullmatch(given):
+        return Remote(given if "/" in given else f"files/{given}")
+    if "://" in given and is_address(given):
+        return Remote(given)
+    raise InvalidRequest(NO_FILE, param=path, code="unsupported_media")
 
 
 def is_remote(part: Media | ToolResult) -> bool:

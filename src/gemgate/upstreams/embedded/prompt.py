@@ -39,6 +39,7 @@ _BUILT_IN: dict[BuiltInKind, str] = {
     "code_execution": "run code",
     "url_context": "read URLs",
     "maps": "use maps",
+    "image_generation": "make images",
 }
 
 

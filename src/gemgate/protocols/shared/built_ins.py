@@ -10,6 +10,7 @@ BUILT_INS: dict[str, BuiltInKind] = {
     "urlcontext": "url_context",
     "webfetch": "url_context",
     "googlemaps": "maps",
+    "imagegeneration": "image_generation",
 }
 """The upstream's own tools, by every name that clients give them; case, dashes, underscores and dates do not count."""
 

@@ -15,7 +15,7 @@ def read(decode: Callable[[Raw], T], raw: Raw, path: str) -> T:
     """Decode a member that stands at `path`; raises `InvalidRequest` with the path of what is wrong in it."""
     try:
         return decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         found = unreadable(error)
         found.param = f"{path}.{found.param}" if found.param else path
         raise found from error

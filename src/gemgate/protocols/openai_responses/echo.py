@@ -1,0 +1,137 @@
+"""What a response repeats of its request, and what stands there where nothing was given."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import msgspec
+from msgspec import Raw, Struct, json
+
+from gemgate.protocols.openai_responses.echoed_tools import echoed_choice, echoed_tools
+from gemgate.protocols.shared.raw_json import is_object
+
+Check = Callable[[Raw], Raw | None]
+"""Gives what is repeated of a member; `None` for what cannot be."""
+
+Members = dict[str, Raw]
+
+NULL = Raw(b"null")
+
+_decode_members = json.Decoder(Members).decode
+_encode = json.Encoder().encode
+
+
+class _Reasoning(Struct):
+    effort: str | None = None
+    summary: str | None = None
+
+
+class _Format(Struct):
+    type: str
+    name: str | None = None
+    schema: dict[str, Raw] | None = None
+    description: str | None = None
+    strict: bool | None = None
+    json_schema: dict[str, Raw] | None = None
+
+
+class _Text(Struct):
+    format: _Format | None = None
+    verbosity: str | None = None
+
+
+PLAIN = {"type": "text"}
+
+
+def echoed(request: Mapping[str, Raw]) -> bytes:
+    """Write the members, separated by commas; what is large is copied as it is."""
+    return b",".join(
+        b'"%b":%b' % (name.encode(), _repeated(request[name], check, absent) if name in request else absent)
+        for name, check, absent in REPEATED
+    )
+
+
+def _repeated(raw: Raw, check: Check, absent: bytes) -> bytes:
+    """Repeat a member, on one line: a stream is made of lines."""
+    if bytes(memoryview(raw)[:4]) == b"null":
+        return absent
+    try:
+        made = check(raw)
+        if made is None:
+            return absent
+        data = bytes(made)
+        data.decode()
+        return json.format(data, indent=-1) if b"\n" in data or b"\r" in data else data
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return absent
+
+
+def _as(kind: object, raw: Raw) -> Raw:
+    """Repeat a value of this type, however it was written."""
+    return Raw(_encode(json.decode(raw, type=kind, strict=False)))
+
+
+def _is(kind: object, raw: Raw) -> Raw:
+    """Repeat a value as it is, if it is of this type."""
+    json.decode(raw, type=kind)
+    return raw
+
+
+def _reasoning(raw: Raw) -> Raw | None:
+    if not is_object(raw):
+        return None
+    given = json.decode(raw, type=_Reasoning, strict=False)
+    return Raw(_encode(_decode_members(raw) | {"effort": given.effort, "summary": given.summary}))
+
+
+def _text(raw: Raw) -> Raw | None:
+    if not is_object(raw):
+        return None
+    given = json.decode(raw, type=_Text, strict=False)
+    made = {"format": _format(given.format), "verbosity": given.verbosity or "medium"}
+    return Raw(_encode(_decode_members(raw) | made))
+
+
+def _format(given: _Format | None) -> dict[str, object]:
+    """Write a format flat, with all that clients rely on."""
+    if given is None:
+        return dict(PLAIN)
+    if given.type != "json_schema":
+        return {"type": given.type}
+    if given.json_schema is not None:
+        given = json.decode(_encode({"type": Raw(b'"json_schema"')} | given.json_schema), type=_Format, strict=False)
+    return {
+        "type": given.type,
+        "description": given.description,
+        "name": given.name or "",
+        "schema": given.schema or {},
+        "strict": bool(given.strict),
+    }
+
+
+_text_or_none = partial(_is, str)
+_number = partial(_as, float)
+_count = partial(_as, int)
+
+REPEATED: tuple[tuple[str, Check, bytes], ...] = (
+    ("frequency_penalty", _number, b"0.0"),
+    ("instructions", partial(_is, str | list[Raw]), b"null"),
+    ("max_output_tokens", _count, b"null"),
+    ("max_tool_calls", _count, b"null"),
+    ("metadata", partial(_is, dict[str, str]), b"{}"),
+    ("parallel_tool_calls", partial(_as, bool), b"true"),
+    ("presence_penalty", _number, b"0.0"),
+    ("previous_response_id", _text_or_none, b"null"),
+    ("prompt_cache_key", _text_or_none, b"null"),
+    ("prompt_cache_retention", _text_or_none, b"null"),
+    ("reasoning", _reasoning, b'{"effort":null,"summary":null}'),
+    ("safety_identifier", _text_or_none, b"null"),
+    ("temperature", _number, b"1.0"),
+    ("text", _text, b'{"format":{"type":"text"},"verbosity":"medium"}'),
+    ("tool_choice", echoed_choice, b'"auto"'),
+    ("tools", echoed_tools, b"[]"),
+    ("top_logprobs", _count, b"0"),
+    ("top_p", _number, b"1.0"),
+    ("truncation", partial(_is, str), b'"disabled"'),
+    ("user", _text_or_none, b"null"),
+)
+"""Members by name, how each is repeated, and what stands there otherwise."""

@@ -1,0 +1,251 @@
+"""`/v1/responses` as a WebSocket: many turns in one connection, each a `response.create`, each event one frame."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol, TypeVar
+
+from msgspec import DecodeError, Raw, Struct, ValidationError, json
+
+from gemgate.errors import GemgateError, InvalidRequest, TooLarge
+from gemgate.pipeline.exchange import ClientGone, Exchange, Message, RenderError, Send
+from gemgate.protocols.openai_responses.errors import render_frame
+from gemgate.surfaces.responses.session import Session
+
+T = TypeVar("T")
+
+KEY_PROTOCOL = "openai-insecure-api-key."
+"""Begins the subprotocol by which pages in browsers tell their key."""
+
+MAX_STREAMS = 16
+MAX_STREAM_ID = 128
+ENVELOPE = ("type", "event_id", "stream_id", "response", "generate", "stream", "background")
+"""Members of a frame that are no members of the request in it, or go without saying."""
+
+TRUE = Raw(b"true")
+
+
+class Turns(Protocol):
+    """What answers the turns; both write events in lines, and raise a `GemgateError` while nothing has been sent."""
+
+    async def create(self, exchange: Exchange, body: bytes, session: Session | None = None) -> None:
+        """Answer a request, and remember the answer in the session."""
+        ...
+
+    async def warm_up(self, exchange: Exchange, body: bytes, session: Session) -> None:
+        """Remember the input of a request, for others to go on from, and answer with an empty response."""
+        ...
+
+
+class Connection(Protocol):
+    """The open socket."""
+
+    async def say(self, text: str) -> None:
+        """Send a frame; raises `ClientGone`."""
+        ...
+
+    async def turn(self, render: RenderError, send: Send, answer: Callable[[Exchange], Awaitable[None]]) -> None:
+        """Answer something in an exchange of its own."""
+        ...
+
+    def rested(self) -> None:
+        """Nothing is being answered any more."""
+        ...
+
+
+class _Event(Struct):
+    type: str = ""
+    stream_id: str | None = None
+    previous_response_id: str | None = None
+    input: Raw = Raw(b"null")
+
+
+class _Turn(Struct):
+    body: bytes
+    warms_up: bool
+
+
+class _Stream:
+    """Turns that are answered one after the other."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Turn] = deque()
+        self.task: asyncio.Task[None] | None = None
+        """Answers the present turn."""
+        self.answering = False
+        self.cancelled = False
+        """Whether the client wants no more of the present turn."""
+
+
+_decode_event = json.Decoder(_Event, strict=False).decode
+_decode_members = json.Decoder(dict[str, Raw]).decode
+_decode_bool = json.Decoder(bool | None, strict=False).decode
+
+
+class ResponsesSocket:
+    """Answers what is said in one connection.
+
+    Turns of one `stream_id`, or of none, are answered in their order; those of several at the same time. What waits
+    may have `max_waiting_bytes` in all.
+    """
+
+    def __init__(self, turns: Turns, connection: Connection, max_waiting_bytes: int) -> None:
+        self._turns = turns
+        self._connection = connection
+        self._max_waiting_bytes = max_waiting_bytes
+        self._waiting_bytes = 0
+        self._session = Session()
+        self._streams: dict[str, _Stream] = {}
+        self._gone = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is under way."""
+        return bool(self._streams)
+
+    async def hear(self, frame: str | bytes) -> None:
+        """Take in a frame; its faults are told in one."""
+        stream_id = ""
+        try:
+            event = _read(_decode_event, frame)
+            if len(event.stream_id or "") > MAX_STREAM_ID:
+                raise InvalidRequest(f"A stream_id has at most {MAX_STREAM_ID} characters.", param="stream_id")
+            stream_id = event.stream_id or ""
+            match event.type:
+                case "response.create":
+                    self._take(_turn(frame), stream_id)
+                case "response.cancel":
+                    self._cancel(stream_id)
+                case "response.steer":
+                    await self._say(_not_steered(event), stream_id)
+                case _:
+                    raise InvalidRequest(
+                        f"Unknown event type {event.type[:80]!r}. This server takes response.create and "
+                        "response.cancel.",
+                        param="type",
+                        code="unknown_event_type" if event.type else "missing_required_parameter",
+                    )
+        except GemgateError as error:
+            await self._say(render_frame(error)[1], stream_id)
+
+    async def aclose(self) -> None:
+        """End the turns under way: the client has gone."""
+        self._gone = True
+        tasks = [stream.task for stream in self._streams.values() if stream.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _take(self, turn: _Turn, stream_id: str) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            if self._waiting_bytes + len(turn.body) > self._max_waiting_bytes:
+                raise TooLarge("More waits in this connection than this server keeps. Wait for what is being answered.")
+            self._waiting_bytes += len(turn.body)
+            stream.waiting.append(turn)
+            return
+        if len(self._streams) >= MAX_STREAMS:
+            raise InvalidRequest(
+                f"A connection has at most {MAX_STREAMS} streams at a time.", param="stream_id", code="too_many_streams"
+            )
+        stream = self._streams[stream_id] = _Stream()
+        self._begin(turn, stream, stream_id)
+
+    def _begin(self, turn: _Turn, stream: _Stream, stream_id: str) -> None:
+        stream.cancelled = False
+        answer = partial(self._answer, turn, stream, stream_id)
+        stream.task = asyncio.create_task(self._connection.turn(render_frame, partial(self._send, stream_id), answer))
+        stream.task.add_done_callback(lambda _: self._go_on(stream, stream_id))
+
+    def _go_on(self, stream: _Stream, stream_id: str) -> None:
+        if stream.waiting and not self._gone:
+            turn = stream.waiting.popleft()
+            self._waiting_bytes -= len(turn.body)
+            self._begin(turn, stream, stream_id)
+            return
+        del self._streams[stream_id]
+        if not self._streams:
+            self._connection.rested()
+
+    def _cancel(self, stream_id: str) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.task is None:
+            raise InvalidRequest("There is no response under way to cancel.", code="response_cancel_not_active")
+        stream.cancelled = True
+        if stream.answering:
+            stream.task.cancel()
+
+    async def _answer(self, turn: _Turn, stream: _Stream, stream_id: str, exchange: Exchange) -> None:
+        answer = self._turns.warm_up if turn.warms_up else self._turns.create
+        if stream.cancelled:
+            raise _cancelled()
+        stream.answering = True
+        try:
+            await answer(exchange, turn.body, self._session)
+        except asyncio.CancelledError:
+            if not (self._gone or stream.cancelled):
+                raise
+            assert stream.task is not None
+            stream.task.uncancel()
+            if self._gone:
+                raise ClientGone from None
+            await self._tell_cancelled(exchange, stream_id)
+        finally:
+            stream.answering = False
+
+    async def _tell_cancelled(self, exchange: Exchange, stream_id: str) -> None:
+        error = _cancelled()
+        if not exchange.started:
+            raise error
+        exchange.broke_off = error.message
+        await self._say(render_frame(error)[1], stream_id)
+
+    async def _send(self, stream_id: str, message: Message) -> None:
+        if message["type"] != "http.response.body":
+            return
+        body: bytes = message["body"]
+        for line in body.split(b"\n"):
+            if line:
+                await self._say(line, stream_id)
+
+    async def _say(self, event: bytes, stream_id: str) -> None:
+        if stream_id:
+            event = event[:-1] + b',"stream_id":' + json.encode(stream_id) + b"}"
+        await self._connection.say(event.decode())
+
+
+def _turn(frame: str | bytes) -> _Turn:
+    """Take the request out of its frame; it may be the frame's `response` too."""
+    members = _read(_decode_members, frame)
+    if (nested := members.get("response")) is not None:
+        members |= _read(_decode_members, nested)
+    warms_up = _read(_decode_bool, members.get("generate", TRUE)) is False
+    request = {name: value for name, value in members.items() if name not in ENVELOPE}
+    return _Turn(json.encode({**request, "stream": TRUE}), warms_up)
+
+
+def _read(decode: Callable[[str | bytes | Raw], T], frame: str | bytes | Raw) -> T:
+    try:
+        return decode(frame)
+    except ValidationError as error:
+        raise InvalidRequest(f"The event is not understood: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest("The event is nested too deeply.", code="nested_too_deeply") from error
+    except (DecodeError, UnicodeError) as error:
+        raise InvalidRequest(f"The event is not valid JSON: {error}", code="invalid_json") from error
+
+
+def _cancelled() -> GemgateError:
+    return InvalidRequest("The response was cancelled.", code="response_cancelled")
+
+
+def _not_steered(event: _Event) -> bytes:
+    """Give back what a client has said into the answer under way: it has to be said in the next turn."""
+    error = {
+        "type": "invalid_request_error",
+        "code": "steering_not_supported",
+        "message": "A response under way cannot be steered here. Send the input in the next response.create.",
+    }
+    steer = {"input": event.input, "previous_response_id": event.previous_response_id or ""}
+    return json.encode({"type": "response.steer.failed", "sequence_number": 0, "error": error, "steer": steer})
