@@ -41,7 +41,7 @@ format: $(DEV_STAMP) ## format the source
 
 lock: $(DEV_STAMP) ## renew the lock files from requirements/*.in
 	$(PIP) install uv
-	@for name in base serve dev genai1 anthropic0; do \
+	@for name in base serve dev genai1 anthropic0 openai1 openai2; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@$(BIN)/uv pip compile -q --no-deps --universal --python-version 3.11 --generate-hashes --no-header \
