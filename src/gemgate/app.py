@@ -65,7 +65,7 @@ def build(settings: Settings, state: State | None = None) -> Application:
     state = state or State()
     made = _assembled(settings)
     endpoint = _endpoint(settings, made.surfaces, lambda: made.ready() and not state.draining)
-    return Application(endpoint, made.start, made.stop)
+    return Application(endpoint, made.start, made.stop, made.apart)
 
 
 def translator(settings: Settings) -> TranslateSurface:
@@ -74,12 +74,16 @@ def translator(settings: Settings) -> TranslateSurface:
 
 
 class _Assembly(Struct, frozen=True):
-    """The surfaces of an upstream, and what has to be started before them and stopped after them."""
+    """The surfaces of an upstream, and what has to be started before them and stopped after them.
+
+    `apart` counts the work apart from requests.
+    """
 
     surfaces: Surfaces
     ready: Callable[[], bool]
     start: Sequence[Callable[[], Awaitable[None]]]
     stop: Sequence[Callable[[], Awaitable[None]]]
+    apart: Callable[[], int]
 
 
 def _assembled(settings: Settings) -> _Assembly:
@@ -159,7 +163,7 @@ def _gemini(settings: Settings) -> _Assembly:
     )
     start = [store.open, responses.background.start]
     stop = [responses.background.aclose, client.aclose, fetcher.aclose, store.aclose]
-    return _Assembly(surfaces, lambda: True, start, stop)
+    return _Assembly(surfaces, lambda: True, start, stop, lambda: responses.background.under_way)
 
 
 class _Responses(Struct, frozen=True):
@@ -243,7 +247,7 @@ def _embedded(settings: Settings) -> _Assembly:
     )
     start = [store.open, responses.background.start, _soon(upstream.start)]
     stop = [responses.background.aclose, upstream.aclose, store.aclose]
-    return _Assembly(surfaces, lambda: upstream.ready, start, stop)
+    return _Assembly(surfaces, lambda: upstream.ready, start, stop, lambda: responses.background.under_way)
 
 
 def _soon(start: Callable[[], None]) -> Callable[[], Awaitable[None]]:

@@ -12,17 +12,24 @@ Step = Callable[[], Awaitable[None]]
 
 
 class Application:
-    """What uvicorn runs. `starts` run before the first request, `stops` after the last."""
+    """What uvicorn runs.
 
-    def __init__(self, endpoint: Endpoint, starts: Sequence[Step], stops: Sequence[Step]) -> None:
+    `starts` run before the first request, `stops` after the last. `apart` counts what is being answered apart from any
+    request.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, starts: Sequence[Step], stops: Sequence[Step], apart: Callable[[], int] = int
+    ) -> None:
         self._endpoint = endpoint
+        self._apart = apart
         self._starts = starts
         self._stops = stops
 
     @property
     def under_way(self) -> int:
-        """How many requests are being answered."""
-        return self._endpoint.under_way
+        """How much is being answered."""
+        return self._endpoint.under_way + self._apart()
 
     def drain(self) -> None:
         """Let no more WebSockets in, and close those that are open as soon as all is answered."""
