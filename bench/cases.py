@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bench import checks, payloads
 
@@ -29,6 +30,10 @@ class Shape:
     def messages(self) -> "Traffic":
         check = checks.MessagesStream if self.stream else checks.Messages
         return Traffic(payloads.messages_request(stream=self.stream, mark=self.mark), check)
+
+    def responses(self, *, store: bool = False) -> "Traffic":
+        check = checks.ResponsesStream if self.stream else checks.Responses
+        return Traffic(payloads.responses_request(stream=self.stream, mark=self.mark, store=store), check)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,13 @@ class Case:
 
     def traffic(self) -> Traffic:
         shape = SHAPES[self.shape]
-        surfaces = {"chat": shape.chat, "messages": shape.messages, "native": shape.native}
+        surfaces = {
+            "chat": shape.chat,
+            "messages": shape.messages,
+            "responses": shape.responses,
+            "responses-kept": partial(shape.responses, store=True),
+            "native": shape.native,
+        }
         return surfaces[self.surface]()
 
 
@@ -68,6 +79,10 @@ CASES = {
     "chat-stream": Case("Chat stream, 100 events at once", "stream", "chat", 20),
     "messages-json": Case("Messages JSON", "json", "messages", 18),
     "messages-stream": Case("Messages stream, 100 events at once", "stream", "messages", 20),
+    "responses-json": Case("Responses JSON, not kept", "json", "responses", 18),
+    "responses-stream": Case("Responses stream, not kept, 100 events at once", "stream", "responses", 20),
+    "responses-kept-json": Case("Responses JSON, kept", "json", "responses-kept", None),
+    "responses-kept-stream": Case("Responses stream, kept, 100 events at once", "stream", "responses-kept", None),
     "native-json": Case("native relay JSON", "json", "native", 12),
     "native-stream": Case("native relay stream, 100 events at once", "stream", "native", 10),
     "chat-paced": Case("Chat stream, an event each 2 ms", "paced", "chat", None),

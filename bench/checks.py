@@ -96,5 +96,31 @@ class MessagesStream(Messages):
         return text, ended["delta"]["stop_reason"], ended["usage"]["output_tokens"]
 
 
+class Responses(Chat):
+    """A response."""
+
+    name, finish = "Responses", "completed"
+
+    def read(self, body: bytes) -> tuple[str, str | None, int | None]:
+        return self.of(json.loads(body))
+
+    def of(self, response: dict[str, Any]) -> tuple[str, str | None, int | None]:
+        text = "".join(part["text"] for item in response["output"] for part in item["content"])
+        return text, response["status"], response["usage"]["output_tokens"]
+
+
+class ResponsesStream(Responses):
+    """The same, streamed: what its pieces make is what its end says."""
+
+    begin, end = b"event: response.created", b"}\n\n"
+
+    def read(self, body: bytes) -> tuple[str, str | None, int | None]:
+        events = [json.loads(event.partition(b"data: ")[2]) for event in body.split(b"\n\n") if event]
+        text, finish, tokens = self.of(events[-1]["response"])
+        if text != "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta"):
+            raise ValueError("its pieces make another text than its end says")
+        return text, finish, tokens
+
+
 def _shown(body: bytes) -> str:
     return f"{body[:200]!r} … {body[-300:]!r} ({len(body)} bytes)"

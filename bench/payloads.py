@@ -56,6 +56,15 @@ def messages_request(*, stream: bool, mark: str = "") -> bytes:
     return _post("/v1/messages", credentials, body | ({"stream": True} if stream else {}))
 
 
+def responses_request(*, stream: bool, mark: str = "", store: bool = False) -> bytes:
+    """The same conversation, as a client of Responses sends it; `store` is what OpenAI does where it is not said."""
+    messages = [{"role": role, "content": text} for role, text in _turns(mark)]
+    body: dict[str, object] = {"model": MODEL, "instructions": SYSTEM, "input": messages}
+    body |= {"temperature": 0.7, "max_output_tokens": 800}
+    body |= ({} if store else {"store": False}) | ({"stream": True} if stream else {})
+    return _post("/v1/responses", f"Authorization: Bearer {CLIENT_KEY}", body)
+
+
 def native_request(*, stream: bool, mark: str = "") -> bytes:
     """The same conversation, as a Gemini client sends it."""
     roles = {"user": "user", "assistant": "model"}

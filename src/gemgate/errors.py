@@ -80,10 +80,14 @@ class PermissionDenied(GemgateError):
 
 
 class NotFound(GemgateError):
-    """There is no such route or resource, or it belongs to somebody else."""
+    """There is no such route or resource, or it belongs to somebody else; `param` is the field that names it."""
 
     status = 404
     code = "not_found"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.param = param
 
 
 class ModelNotFound(NotFound):

@@ -148,7 +148,9 @@ async def test_turns_in_one_connection(served: Served, caplog: pytest.LogCapture
         assert socket.response.headers["x-request-id"].startswith("req_")
         for _ in range(3):
             await socket.send(TURN)
-            assert await heard(socket) == {"type": "response.completed", "said": "hi"}
+            told = await heard(socket)
+            assert told.pop("gemgate")["request_id"].startswith("req_")
+            assert told == {"type": "response.completed", "said": "hi"}
         await socket.send('{"type":"response.create","input":"refuse"}')
         refused = await heard(socket)
         assert refused["type"] == "error" and refused["status"] == 400 and refused["error"]["param"] == "input"

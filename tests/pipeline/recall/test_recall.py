@@ -215,6 +215,13 @@ async def test_what_the_client_has_kept_is_not_doubled(recall: Recall) -> None:
     assert await refilled(recall, [parts[0], bare(CALL_1), parts[2]]) == tuple(parts)
 
 
+async def test_what_a_format_keeps_with_its_family_is_not_doubled(recall: Recall) -> None:
+    call, late = ToolCall("c", "f", "{}"), Text("", sig("dA=="))
+    signed(recall, [Text("look"), call, late])
+    kept = (Text("look"), call, replace(late, signature=replace(sig("dA=="), family=FAMILY)))
+    assert await refilled(recall, kept) == kept
+
+
 async def test_loose_parts_come_back_with_what_stands_before_them(recall: Recall) -> None:
     parts = [CALL_1, opaque("1"), Text("", sig("dA==")), opaque("2"), Text("x")]
     signed(recall, parts)

@@ -96,7 +96,8 @@ async def test_what_is_anothers_is_not_there(here: House) -> None:
     made = await here.ask(answered("one"), caller="somebody")
     assert isinstance(await here.refused(previous_response_id=made["id"]), InvalidRequest)
     item = made["output"][0]["id"]
-    assert isinstance(await here.refused(input=[{"type": "item_reference", "id": item}]), NotFound)
+    error = await here.refused(input=[{"type": "item_reference", "id": item}])
+    assert isinstance(error, NotFound) and error.param == "input"
 
 
 async def test_an_item_is_found_by_its_id(here: House) -> None:
@@ -161,6 +162,32 @@ async def test_a_conversation_goes_on(here: House) -> None:
     assert isinstance(await here.refused(conversation="conv_none"), NotFound)
 
 
+@pytest.mark.parametrize("conversation", [False, True])
+async def test_what_is_kept_and_comes_back_is_not_said_twice(here: House, conversation: bool) -> None:
+    """Some clients send all they have beside the id that stands for it."""
+    kept = await shown(here.room.conversations.create, b"{}") if conversation else None
+    first = await here.ask(
+        [said(Text("look"), ToolCall("c", "find", "{}", MARK)), ended()],
+        **({"conversation": kept["id"]} if kept else {}),
+    )
+    on = {"conversation": kept["id"]} if kept else {"previous_response_id": first["id"]}
+    called = {name: value for name, value in first["output"][1].items() if name != "id"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "here"}
+    second = await here.ask(answered("Found."), input=[first["output"][0], called, result], **on)
+    assert [len(message.parts) for message in here.sent] == [1, 2, 1]
+    if kept is None:
+        given = await shown(here.room.kept.input_items, second["id"], query=b"order=asc")
+        assert [item["type"] for item in given["data"]].count("message") == 2
+
+
+async def test_who_goes_on_from_a_broken_chain_is_told_so(here: House) -> None:
+    first = await here.ask(answered("one"))
+    second = await here.ask(answered("two"), previous_response_id=first["id"])
+    await answer_of(here.room.kept.delete, first["id"])
+    error = await here.refused(previous_response_id=second["id"])
+    assert error.code == "previous_response_not_found" and "deleted or has expired" in error.message
+
+
 # ── sessions ──
 
 
@@ -222,6 +249,16 @@ async def test_a_trigger_makes_the_conversation_short(here: House, stream: bool)
 
 
 # ── counting ──
+
+
+async def test_instructions_alone_are_counted(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def count(*_: Any) -> int:
+        return 3
+
+    monkeypatch.setattr(here.room.fake, "count_tokens", count, raising=False)
+    found = await shown(here.surface.count_tokens, b'{"model":"m","instructions":"Be brief."}')
+    assert found["input_tokens"] == 3
+    assert (await here.refused(input=None, instructions="Be brief.")).param == "input"
 
 
 async def test_what_went_before_is_counted(here: House, monkeypatch: pytest.MonkeyPatch) -> None:

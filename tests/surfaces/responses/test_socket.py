@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gemgate.errors import InvalidRequest, RateLimited
+from gemgate.hub.codec import Dropped
 from gemgate.pipeline.exchange import ClientGone, Exchange, RenderError, Send
 from gemgate.surfaces.responses import socket as module
 from gemgate.surfaces.responses.session import Session
@@ -37,6 +38,8 @@ class Turns:
             raise RateLimited("Too many.", retry_after_seconds=1.2)
         if said == "fail":
             raise ZeroDivisionError
+        if said == "drop":
+            exchange.dropped = [Dropped("tools.0", "there is no such tool")]
         if said != "wait unsaid":
             await exchange.start(200, b"application/json")
             await exchange.send(b'{"type":"response.created"}\n')
@@ -141,6 +144,19 @@ async def test_a_turn_is_one_frame_an_event(socket: ResponsesSocket, turns: Turn
     assert types(frames) == WHOLE
     assert turns.bodies == [{"model": "m", "input": "hello", "store": False, "stream": True}]
     assert not socket.busy
+
+
+async def test_the_first_event_tells_what_headers_would(socket: ResponsesSocket, wire: Wire) -> None:
+    for said in ("hello", "refuse"):
+        await socket.hear(create(said, stream_id="s"))
+        first, *rest = await wire.rest()
+        assert first["gemgate"] == {"request_id": "req_1", "upstream": "none", "attempts": "0"}
+        assert first["stream_id"] == "s" and not any("gemgate" in frame for frame in rest)
+
+
+async def test_what_was_dropped_is_told_by_the_first_event(socket: ResponsesSocket, wire: Wire) -> None:
+    await socket.hear(create("drop"))
+    assert (await wire.frame())["gemgate"]["dropped"] == "tools.0"
 
 
 async def test_what_is_of_the_frame_is_no_part_of_the_request(

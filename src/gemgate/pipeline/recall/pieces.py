@@ -180,13 +180,21 @@ def restored(piece: Piece, record: Record, parts: Sequence[Part]) -> list[Part]:
     if piece.anchor is None:
         hidden = [part for part in parts[piece.start : piece.stop] if is_thought(part)]
         return [*hidden, *_split(piece.text, record.marks)]
-    before = [part for part in _split("", record.before) if part not in parts]
-    after = [part for part in _split("", record.marks) if part not in parts]
+    there = [_unmarked(part) for part in parts]
+    before = [part for part in _split("", record.before) if part not in there]
+    after = [part for part in _split("", record.marks) if part not in there]
     if piece.bare:
         return [*before, replace(piece.anchor, signature=record.signature), *after]
     # What the client signed itself stays as it is.
     opaque = [[part for part in side if isinstance(part, Opaque)] for side in (before, after)]
     return [*opaque[0], piece.anchor, *opaque[1]]
+
+
+def _unmarked(part: Part) -> Part:
+    """Leave out who understands the signature of a text: a format that keeps parts may say so, a record does not."""
+    if not isinstance(part, Text) or part.signature is None:
+        return part
+    return replace(part, signature=replace(part.signature, family=""))
 
 
 def _marks(parts: Iterable[Text | Opaque]) -> tuple[Mark, ...]:

@@ -146,13 +146,16 @@ class _Talk:
                 self.reading.lose(path, "instructions are messages")
 
     def add_input(self) -> None:
-        """Append the request's own items."""
+        """Append the request's own items, but for those that are kept and come back once more."""
         reading = self.reading
+        called = frozenset(reading.names) if self._past.items else frozenset[str]()
         for number, item in enumerate(self._given.items):
             if type(item) is str:
                 reading.add_user_text(item)
                 continue
             assert isinstance(item, wire.Item)
+            if self._past.items and self._comes_again(item, called):
+                continue
             content = item.content
             if type(content) is str and (item.type is None or item.type == "message"):
                 # By far the most frequent: text, and nothing else.
@@ -176,6 +179,12 @@ class _Talk:
             pass
         finally:
             self.reading.kept = False
+
+    def _comes_again(self, item: wire.Item, called: frozenset[str]) -> bool:
+        """Whether an item is kept already; `called` are the ids of the calls that are."""
+        if is_reference(item):
+            return False
+        return item.id in self._kept_ids or (item.type in CALLS and item.call_id in called)
 
     def _add(self, item: wire.Item, path: str) -> None:
         kind = item.type
@@ -296,7 +305,7 @@ class _Talk:
             return
         kept = self._past.referred.get(item_id)
         if kept is None:
-            raise NotFound(f"Item with id '{item_id[:80]}' not found.")
+            raise NotFound(f"Item with id '{item_id[:80]}' not found.", param="input")
         self._present.add(item_id)
         self.add_kept(kept)
 

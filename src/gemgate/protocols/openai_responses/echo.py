@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct, json
 
 from gemgate.protocols.openai_responses.echoed_tools import echoed_choice, echoed_tools
-from gemgate.protocols.shared.raw_json import is_object
+from gemgate.protocols.shared.raw_json import is_object, is_string
 
 Check = Callable[[Raw], Raw | None]
 """Gives what is repeated of a member; `None` for what cannot be."""
@@ -108,7 +109,16 @@ def _format(given: _Format | None) -> dict[str, object]:
     }
 
 
-_text_or_none = partial(_is, str)
+def _metadata(raw: Raw) -> Raw | None:
+    """Repeat the values as texts, which they are to be."""
+    members = _decode_members(raw)
+    return Raw(_encode({name: value if is_string(value) else bytes(value).decode() for name, value in members.items()}))
+
+
+def _text_or_none(raw: Raw) -> Raw | None:
+    return raw if json.decode(raw, type=str) else None
+
+
 _number = partial(_as, float)
 _count = partial(_as, int)
 
@@ -117,7 +127,7 @@ REPEATED: tuple[tuple[str, Check, bytes], ...] = (
     ("instructions", partial(_is, str | list[Raw]), b"null"),
     ("max_output_tokens", _count, b"null"),
     ("max_tool_calls", _count, b"null"),
-    ("metadata", partial(_is, dict[str, str]), b"{}"),
+    ("metadata", _metadata, b"{}"),
     ("parallel_tool_calls", partial(_as, bool), b"true"),
     ("presence_penalty", _number, b"0.0"),
     ("previous_response_id", _text_or_none, b"null"),
@@ -131,7 +141,7 @@ REPEATED: tuple[tuple[str, Check, bytes], ...] = (
     ("tools", echoed_tools, b"[]"),
     ("top_logprobs", _count, b"0"),
     ("top_p", _number, b"1.0"),
-    ("truncation", partial(_is, str), b'"disabled"'),
+    ("truncation", partial(_is, Literal["auto", "disabled"]), b'"disabled"'),
     ("user", _text_or_none, b"null"),
 )
 """Members by name, how each is repeated, and what stands there otherwise."""

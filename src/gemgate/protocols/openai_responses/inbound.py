@@ -120,13 +120,18 @@ class Asked(Struct, frozen=True):
     members: dict[str, Raw]
 
 
-def read(body: bytes | memoryview) -> Asked:
-    """Read a request body and look at what can be told without the past; raises `InvalidRequest`."""
+def read(body: bytes | memoryview, *, counts: bool = False) -> Asked:
+    """Read a request body and look at what can be told without the past; raises `InvalidRequest`.
+
+    `counts` is for a request that is only to be counted: it need not ask for anything.
+    """
     try:
         asked = Asked(wire.decode(body), wire.decode_members(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
     _check(asked.request)
+    if not counts:
+        _check_input(asked.request)
     return asked
 
 
@@ -148,7 +153,7 @@ def inbound(body: bytes | memoryview) -> Parsed:
 
 def inbound_count(body: bytes | memoryview) -> Parsed:
     """Parse a request for the length of a prompt, likewise; raises `InvalidRequest`."""
-    parsed = inbound(body)
+    parsed = understood(read(body, counts=True))
     assert isinstance(parsed.call, Generate)
     return replace(parsed, call=CountTokens(parsed.call))
 
@@ -162,23 +167,30 @@ def _check(request: wire.Request) -> None:
             param="prompt",
             code="unsupported_parameter",
         )
-    kept = request.conversation.id if isinstance(request.conversation, wire.Conversation) else request.conversation
-    if request.previous_response_id and kept:
+    if request.previous_response_id and _conversation_id(request):
         raise InvalidRequest(
             "previous_response_id and conversation exclude each other. Send one of them.",
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    if not is_given(request.input) and not request.previous_response_id and not kept:
-        raise InvalidRequest(
-            "There is nothing to answer. Send input, or a previous_response_id or a conversation to go on from.",
-            param="input",
-            code=MISSING,
-        )
     if request.background and request.store is False:
         raise InvalidRequest(
             "An answer that is made in the background must be stored to be asked for. Leave out store.",
             param="background",
+        )
+
+
+def _conversation_id(request: wire.Request) -> str | None:
+    given = request.conversation
+    return given.id if isinstance(given, wire.Conversation) else given
+
+
+def _check_input(request: wire.Request) -> None:
+    if not (is_given(request.input) or request.previous_response_id or _conversation_id(request)):
+        raise InvalidRequest(
+            "There is nothing to answer. Send input, or a previous_response_id or a conversation to go on from.",
+            param="input",
+            code=MISSING,
         )
 
 

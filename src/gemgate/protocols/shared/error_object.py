@@ -4,7 +4,7 @@ import math
 
 from msgspec import json
 
-from gemgate.errors import GemgateError, InvalidRequest
+from gemgate.errors import GemgateError, InvalidRequest, NotFound
 
 TYPES = {
     400: "invalid_request_error",
@@ -22,7 +22,7 @@ def error_object(error: GemgateError) -> dict[str, object]:
     return {
         "message": error_message(error),
         "type": TYPES.get(error.status, "server_error"),
-        "param": error.param if isinstance(error, InvalidRequest) else None,
+        "param": error.param if isinstance(error, (InvalidRequest, NotFound)) else None,
         "code": error.code,
     }
 

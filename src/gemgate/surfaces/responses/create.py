@@ -2,7 +2,7 @@
 
 from mmap import mmap
 
-from msgspec import json
+from msgspec import UNSET, json
 from msgspec.structs import replace
 
 from gemgate.errors import GemgateError, InvalidRequest
@@ -15,9 +15,10 @@ from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.preview import DryRun, Preview
 from gemgate.pipeline.send import nothing_to_settle
 from gemgate.protocols.openai_responses.conversation import Past, listed_items
-from gemgate.protocols.openai_responses.inbound import Asked, inbound, read, understood
+from gemgate.protocols.openai_responses.inbound import Asked, read, understood
 from gemgate.protocols.openai_responses.style import Style
 from gemgate.protocols.openai_responses.writer import queued
+from gemgate.protocols.shared.raw_json import is_given
 from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.background import Background
 from gemgate.surfaces.responses.caller import caller_id
@@ -26,6 +27,7 @@ from gemgate.surfaces.responses.record import Record, Wish
 from gemgate.surfaces.responses.session import Session
 
 DAY_SECONDS = 24 * 3600
+NOT_LOOKED_UP = "a dry run does not look up what is kept: the conversation so far comes before this"
 NOT_KEPT = Dropped("store", "this server is set to keep no responses")
 
 
@@ -98,7 +100,7 @@ class ResponsesSurface:
 
     async def count_tokens(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Tell how long a prompt is."""
-        asked = read(_readable(body))
+        asked = read(_readable(body), counts=True)
         past = await self._past.of(asked.request, caller_id(exchange), None)
         parsed = understood(asked, past)
         assert isinstance(parsed.call, Generate)
@@ -106,8 +108,12 @@ class ResponsesSurface:
         await exchange.answer(200, json.encode({"object": "response.input_tokens", "input_tokens": count}))
 
     def preview(self, body: bytes) -> Preview:
-        """Tell what would be sent for a request; what is kept is not looked up."""
-        return self._dry_run(inbound(body))
+        """Tell what would be sent for a request; what is kept is not looked up, and said to be missing."""
+        asked = read(body)
+        parsed = understood(asked)
+        names = ("previous_response_id", "conversation")
+        missing = [Dropped(name, NOT_LOOKED_UP) for name in names if is_given(asked.members.get(name, UNSET))]
+        return self._dry_run(replace(parsed, dropped=(*parsed.dropped, *missing)))
 
     async def _begin(self, exchange: Exchange, asked: Asked, past: Past) -> None:
         """Answer in the background."""

@@ -43,8 +43,10 @@ class PastItems:
             return remembered
         found = await read(lambda: self._store.history(caller_id, response_id))
         if found is None:
+            there = await read(lambda: self._store.response(caller_id, response_id)) is not None
+            lost = "What it goes on from was deleted or has expired." if there else ""
             raise InvalidRequest(
-                f"Previous response with id '{response_id[:80]}' not found.",
+                f"Previous response with id '{response_id[:80]}' not found. {lost}".rstrip(),
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
@@ -53,7 +55,7 @@ class PastItems:
     async def _conversation(self, conversation_id: str, caller_id: str) -> Sequence[KeptItem]:
         found = await read(lambda: self._store.conversation_items(caller_id, conversation_id))
         if found is None:
-            raise NotFound(f"Conversation with id '{conversation_id[:80]}' not found.")
+            raise NotFound(f"Conversation with id '{conversation_id[:80]}' not found.", param="conversation")
         return [kept(item) for item in found]
 
     async def _referred(self, ids: Sequence[str], caller_id: str) -> dict[str, KeptItem]:

@@ -115,8 +115,13 @@ class Record:
         )
 
     def _resolved(self, items: Sequence[StoredItem]) -> list[StoredItem]:
-        """Put in the place of references what they refer to."""
-        referred = self._wish.past.referred
-        if not referred:
+        """Put in the place of references what they refer to, and leave out what is kept and came back once more."""
+        past = self._wish.past
+        if not (past.items or past.referred):
             return list(items)
-        return [stored(referred[item.id]) if item.id in referred else item for item in items]
+        there = {stored(item).id for item in past.items}
+        return [
+            stored(past.referred[item.id]) if item.id in past.referred else item
+            for item in items
+            if item.id not in there
+        ]

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from msgspec import DecodeError, Raw, Struct, ValidationError, json
 
 from gemgate.errors import GemgateError, InvalidRequest, TooLarge
-from gemgate.pipeline.exchange import ClientGone, Exchange, Message, RenderError, Send
+from gemgate.pipeline.exchange import ClientGone, Exchange, Headers, Message, RenderError, Send
 from gemgate.protocols.openai_responses.errors import render_frame
 from gemgate.surfaces.responses.session import Session
 
@@ -24,6 +24,15 @@ ENVELOPE = ("type", "event_id", "stream_id", "response", "generate", "stream", "
 """Members of a frame that are no members of the request in it, or go without saying."""
 
 TRUE = Raw(b"true")
+
+HEADERS = {
+    b"x-request-id": "request_id",
+    b"x-gemgate-upstream": "upstream",
+    b"x-gemgate-attempts": "attempts",
+    b"x-gemgate-model": "model",
+    b"x-gemgate-dropped": "dropped",
+}
+"""What the headers of an answer tell, by the names that it has in the first event of a turn."""
 
 
 class Turns(Protocol):
@@ -97,6 +106,8 @@ class ResponsesSocket:
         self._waiting_bytes = 0
         self._session = Session()
         self._streams: dict[str, _Stream] = {}
+        self._heads: dict[str, bytes] = {}
+        """What the first event of a turn still has to tell."""
         self._gone = False
 
     @property
@@ -202,7 +213,8 @@ class ResponsesSocket:
         await self._say(render_frame(error)[1], stream_id)
 
     async def _send(self, stream_id: str, message: Message) -> None:
-        if message["type"] != "http.response.body":
+        if message["type"] == "http.response.start":
+            self._heads[stream_id] = _head(message["headers"])
             return
         body: bytes = message["body"]
         for line in body.split(b"\n"):
@@ -210,6 +222,8 @@ class ResponsesSocket:
                 await self._say(line, stream_id)
 
     async def _say(self, event: bytes, stream_id: str) -> None:
+        if head := self._heads.pop(stream_id, None):
+            event = event[:-1] + b',"gemgate":' + head + b"}"
         if stream_id:
             event = event[:-1] + b',"stream_id":' + json.encode(stream_id) + b"}"
         await self._connection.say(event.decode())
@@ -223,6 +237,12 @@ def _turn(frame: str | bytes) -> _Turn:
     warms_up = _read(_decode_bool, members.get("generate", TRUE)) is False
     request = {name: value for name, value in members.items() if name not in ENVELOPE}
     return _Turn(json.encode({**request, "stream": TRUE}), warms_up)
+
+
+def _head(headers: Headers) -> bytes:
+    """Give what headers would tell of an answer, which has none here."""
+    told = dict(headers)
+    return json.encode({told_as: told[name].decode() for name, told_as in HEADERS.items() if name in told})
 
 
 def _read(decode: Callable[[str | bytes | Raw], T], frame: str | bytes | Raw) -> T:
