@@ -88,6 +88,21 @@ FORMAT = {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "des
             [{"type": "mcp", "server_label": "x", "authorization": "secret", "headers": {"a": "secret"}}],
             [{"type": "mcp", "server_label": "x", "headers": {"a": "<redacted>"}}],
         ),
+        (
+            "tools",
+            [{"type": "mcp", "server_label": "x", "server_url": "https://u:pw@x.test:8/a?token=t"}],
+            [{"type": "mcp", "server_label": "x", "server_url": "https://x.test:8/<redacted>"}],
+        ),
+        (
+            "tools",
+            [{"type": "mcp", "server_label": "x", "server_url": "https://x.test?token=t"}],
+            [{"type": "mcp", "server_label": "x", "server_url": "https://x.test/<redacted>"}],
+        ),
+        (
+            "tools",
+            [{"type": "mcp", "server_label": "x", "server_url": "secret"}],
+            [{"type": "mcp", "server_label": "x", "server_url": "<redacted>"}],
+        ),
         ("tool_choice", "required", "required"),
         ("tool_choice", "any", "auto"),
         ("tool_choice", 5, "auto"),

@@ -414,6 +414,26 @@ async def test_there_is_only_so_much_work(here: Room, monkeypatch: pytest.Monkey
     assert await begun(here, answered("hello"))
 
 
+async def test_nobody_takes_all_the_places(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_module, "MAX_JOBS_OF_CALLER", 1)
+    first = await begun(here, [asyncio.Event()])
+    with pytest.raises(RateLimited):
+        await begun(here)
+    await answer_of(here.kept.cancel, first)
+    async with asyncio.timeout(5):
+        while here.background.under_way:
+            await asyncio.sleep(0)
+    here.fake.outcomes.clear()
+    assert await begun(here, answered("hello"))
+
+
+async def test_there_is_only_so_much_work_at_the_same_moment(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_module, "MAX_JOBS", 2)
+    here.fake.outcomes = [[asyncio.Event()] for _ in range(5)]
+    made = await asyncio.gather(*(here.begin(asking()) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(one, Unavailable) for one in made) == 3 and here.background.under_way == 2
+
+
 async def test_without_a_database_nothing_is_begun(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any) -> bool:
         raise sqlite3.OperationalError("disk I/O error")

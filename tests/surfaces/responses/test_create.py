@@ -1,5 +1,6 @@
 """Answering: what is kept of it, where, and what the next request finds of it."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -8,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from gemgate.errors import InvalidRequest, NotFound, RateLimited, Unavailable
+from gemgate.errors import InvalidRequest, NotFound, RateLimited, TooLarge, Unavailable
 from gemgate.hub.events import Failure
 from gemgate.hub.parts import Message, Signature, Text, Thought, ToolCall
 from gemgate.pipeline.preview import DryRun
 from gemgate.protocols.openai_responses.compaction import opened_summary
 from gemgate.protocols.openai_responses.summing import WORDS
+from gemgate.store.protocols import StoredResponse
+from gemgate.surfaces.responses import create as create_module
+from gemgate.surfaces.responses import record as record_module
 from gemgate.surfaces.responses.create import ResponsesSurface
 from gemgate.surfaces.responses.session import Session
 from tests.pipeline.told import Outcome, answered, ended, refused, said
@@ -186,6 +190,72 @@ async def test_who_goes_on_from_a_broken_chain_is_told_so(here: House) -> None:
     await answer_of(here.room.kept.delete, first["id"])
     error = await here.refused(previous_response_id=second["id"])
     assert error.code == "previous_response_not_found" and "deleted or has expired" in error.message
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress", "completed", "failed"])
+async def test_what_is_worked_on_is_not_gone_on_from(here: House, status: str) -> None:
+    made = await here.ask(answered("one"))
+    assert await here.room.store.set_status(made["id"], status, b"{}", only_if=["completed"])
+    if status in ("completed", "failed"):
+        await here.ask(answered("two"), previous_response_id=made["id"])
+    else:
+        error = await here.refused(previous_response_id=made["id"])
+        assert f"still {status}" in error.message and error.param == "previous_response_id"
+
+
+async def test_a_conversation_without_an_id_is_none(here: House) -> None:
+    assert (await here.refused(conversation={"a": 1})).param == "conversation.id"
+
+
+async def test_what_is_not_text_is_not_kept(here: House) -> None:
+    here.will(answered("one"))
+    body = b'{"model":"m","input":[{"type":"message","role":"user","content":"x","zz":"\xff"}]}'
+    assert isinstance(await error_of(here.surface.create, body, None), InvalidRequest)
+
+
+async def test_what_is_too_large_to_be_kept_is_answered_all_the_same(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(create_module, "MAX_INPUT_BYTES", 10)
+    here.will(answered("one"))
+    exchange = asking()
+    await here.surface.create(exchange, b'{"model":"m","input":"more than that"}')
+    assert [dropped.path for dropped in exchange.dropped] == ["store"]
+
+
+async def test_nobody_waits_long_for_the_database(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, put = asyncio.Event(), here.room.store.put_response
+
+    async def late(*arguments: Any, **more: Any) -> bool:
+        await go_on.wait()
+        return await put(*arguments, **more)
+
+    monkeypatch.setattr(here.room.store, "put_response", late)
+    monkeypatch.setattr(record_module, "PATIENCE_SECONDS", 0.01)
+    made = await here.ask(answered("one"))
+    assert await here.room.store.response("me", made["id"]) is None
+    (task,) = record_module.LATE
+    go_on.set()
+    await task
+    assert await here.room.store.response("me", made["id"]) is not None
+
+
+async def test_a_response_is_kept_though_its_conversation_is_full(
+    here: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    conversation = await shown(here.room.conversations.create, b"{}")
+    put = here.room.store.put_response
+
+    async def full(response: StoredResponse, *more: Any) -> bool:
+        if response.conversation_id:
+            raise TooLarge("It is full.")
+        return await put(response, *more)
+
+    monkeypatch.setattr(here.room.store, "put_response", full)
+    with caplog.at_level(logging.WARNING, "gemgate"):
+        made = await here.ask(answered("one"), conversation=conversation["id"])
+    assert "a conversation is full" in caplog.text
+    assert await here.room.store.response("me", made["id"]) is not None
 
 
 # ── sessions ──

@@ -1,5 +1,6 @@
 """Tools of a request, and the choice among them, as a response repeats them."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -106,7 +107,16 @@ def _without_secrets(members: Members) -> Raw:
     headers = members.get("headers")
     if headers is not None:
         made["headers"] = dict.fromkeys(_decode_members(headers), REDACTED) if is_object(headers) else None
+    if url := plain_text(members.get("server_url", UNSET)):
+        made["server_url"] = _without_credentials(url)
     return Raw(_encode(made))
+
+
+def _without_credentials(url: str) -> str:
+    """Show where a server is; users, paths and queries may hold secrets."""
+    scheme, separator, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return f"{scheme}://{host}/{REDACTED}" if separator and host else REDACTED
 
 
 def _has_type(members: Mapping[str, Raw]) -> bool:

@@ -1,11 +1,12 @@
 """Responses in the background: worked on apart from the client's connection, and followed from the store."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from gemgate.errors import GemgateError, TooLarge, Unavailable
+from gemgate.errors import GemgateError, RateLimited, TooLarge, Unavailable
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Parsed
 from gemgate.pipeline.contracts import Clock
@@ -16,16 +17,18 @@ from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.following import Following
 from gemgate.surfaces.responses.items import size
 from gemgate.surfaces.responses.job import Job
-from gemgate.surfaces.responses.journal import HEARTBEAT_SECONDS, WORKING, Wakers
+from gemgate.surfaces.responses.journal import WORKING, Wakers
 from gemgate.surfaces.responses.past import Store, read
 from gemgate.surfaces.responses.unfinished import opening_events, with_failure, with_status
 
 MAX_JOBS = 100
 """At once, in one process."""
+MAX_JOBS_OF_CALLER = 50
+"""Of these, so that nobody takes them all."""
 
 SWEEP_SECONDS = 60.0
 PURGES_A_SWEEP = 100
-ABANDONED_SECONDS = 6 * HEARTBEAT_SECONDS
+ABANDONED_SECONDS = 60.0
 STOPPED = GemgateError("The server was stopped while it worked on this.")
 
 
@@ -40,6 +43,8 @@ class Background:
         self._wakers = Wakers()
         self._trouble = Trouble(clock.seconds)
         self._jobs: dict[str, tuple[StoredResponse, asyncio.Task[None]]] = {}
+        self._places = Counter[str]()
+        """How many jobs each caller has, those that are about to begin among them."""
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
@@ -76,25 +81,43 @@ class Background:
         """
         call = parsed.call
         assert isinstance(call, Generate)
-        if len(self._jobs) >= MAX_JOBS:
-            raise Unavailable("This server has all the work in the background that it can do.", retry_after_seconds=10)
         if size(queued, given) > MAX_RESPONSE_BYTES:
             raise TooLarge(f"What is answered in the background may have {MAX_RESPONSE_BYTES >> 20} MB at most.")
-        await read(lambda: self._store.put_response(queued, given, ()))
-        if call.stream:
-            opening = opening_events(queued.document)
-            await read(lambda: self._store.add_events(queued.id, 0, opening, self._clock.seconds()))
+        self._take_place(queued.caller_id)
+        try:
+            await read(lambda: self._store.put_response(queued, given, ()))
+            if call.stream:
+                opening = opening_events(queued.document)
+                await read(lambda: self._store.add_events(queued.id, 0, opening, self._clock.seconds()))
+        except BaseException:
+            self._places[queued.caller_id] -= 1
+            raise
         self._run(exchange, parsed, queued, given)
         if call.stream:
             await self.follow(exchange, queued, -1)
         else:
             await exchange.answer(200, queued.document)
 
+    def _take_place(self, caller_id: str) -> None:
+        """Take a place among the jobs; raises `Unavailable` or `RateLimited` if there is none."""
+        if self._places.total() >= MAX_JOBS:
+            raise Unavailable("This server has all the work in the background that it can do.", retry_after_seconds=10)
+        if self._places[caller_id] >= MAX_JOBS_OF_CALLER:
+            raise RateLimited(
+                f"At most {MAX_JOBS_OF_CALLER} responses at a time are worked on in the background for one key.",
+                retry_after_seconds=10,
+            )
+        self._places[caller_id] += 1
+
     def _run(self, exchange: Exchange, parsed: Parsed, queued: StoredResponse, given: Sequence[StoredItem]) -> None:
         job = Job(self._handler, self._store, self._clock, self._wakers, self._trouble, parsed, queued, given)
         task = asyncio.create_task(job.run(exchange))
         self._jobs[queued.id] = (queued, task)
-        task.add_done_callback(lambda _: self._jobs.pop(queued.id, None))
+        task.add_done_callback(lambda _: self._ended(queued))
+
+    def _ended(self, response: StoredResponse) -> None:
+        del self._jobs[response.id]
+        self._places[response.caller_id] -= 1
 
     def stop(self, response_id: str) -> None:
         """Stop the work on a response, if it is done here; other processes see for themselves."""

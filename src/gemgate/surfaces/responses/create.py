@@ -2,7 +2,7 @@
 
 from mmap import mmap
 
-from msgspec import UNSET, json
+from msgspec import UNSET, Raw, json
 from msgspec.structs import replace
 
 from gemgate.errors import GemgateError, InvalidRequest
@@ -19,6 +19,7 @@ from gemgate.protocols.openai_responses.inbound import Asked, read, understood
 from gemgate.protocols.openai_responses.style import Style
 from gemgate.protocols.openai_responses.writer import queued
 from gemgate.protocols.shared.raw_json import is_given
+from gemgate.store.protocols import MAX_RESPONSE_BYTES
 from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.background import Background
 from gemgate.surfaces.responses.caller import caller_id
@@ -28,7 +29,9 @@ from gemgate.surfaces.responses.session import Session
 
 DAY_SECONDS = 24 * 3600
 NOT_LOOKED_UP = "a dry run does not look up what is kept: the conversation so far comes before this"
-NOT_KEPT = Dropped("store", "this server is set to keep no responses")
+MAX_INPUT_BYTES = MAX_RESPONSE_BYTES * 3 // 4
+"""Of an input that is kept; the rest is left to the answer."""
+NOTHING = Raw(b"")
 
 
 class ResponsesSurface:
@@ -69,23 +72,33 @@ class ResponsesSurface:
 
     async def _create(self, exchange: Exchange, asked: Asked, session: Session | None) -> None:
         past = await self._past.of(asked.request, caller_id(exchange), session)
-        stored = asked.request.store is not False and self._retention_seconds > 0
         if asked.request.background:
             await self._begin(exchange, asked, past)
             return
+        wanted = asked.request.store is not False
+        lost = self._why_not_kept(asked) if wanted else None
+        stored = wanted and lost is None
         style = Style(
             framing="events" if session is None else "lines",
             stored=stored,
             conversation_id=conversation_of(asked.request),
         )
         parsed = understood(asked, past, style)
-        if asked.request.store and not stored:
-            parsed = replace(parsed, dropped=(*parsed.dropped, NOT_KEPT))
+        if lost:
+            parsed = replace(parsed, dropped=(*parsed.dropped, Dropped("store", lost)))
         if not (stored or session is not None or style.conversation_id):
             await self._handler.generate(exchange, parsed, nothing_to_settle)
             return
         record = self._record(exchange, asked, past, session, stored=stored)
         await self._handler.generate(exchange, record.watched(parsed), record.settle)
+
+    def _why_not_kept(self, asked: Asked) -> str | None:
+        """Say why an answer that is to be kept is not, nothing if its client need not know; `None` if it is."""
+        if self._retention_seconds <= 0:
+            return "this server is set to keep no responses" if asked.request.store else ""
+        if len(memoryview(asked.members.get("input", NOTHING))) > MAX_INPUT_BYTES:
+            return "what was asked is too large to be kept"
+        return None
 
     async def warm_up(self, exchange: Exchange, body: bytes, session: Session) -> None:
         """Remember the input of a request, for others to go on from, and answer with an empty response."""

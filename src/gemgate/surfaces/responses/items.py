@@ -98,6 +98,7 @@ def _given(item: Raw, new_id: Callable[[], str], path: str, *, keep_id: bool) ->
     if not is_object(item):
         raise InvalidRequest("This must be an item.", param=path)
     try:
+        bytes(item).decode()  # what is not looked at must be text all the same: it is given back
         members = decode_members(item)
         kind = plain_text(members.get("type", UNSET)) or "message"
         given = plain_text(members.get("id", UNSET))

@@ -10,7 +10,8 @@ from gemgate.store.trouble import Trouble
 WORKING = ("queued", "in_progress")
 """Statuses of responses that are not over."""
 
-HEARTBEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 2.0
+"""How often it is said that the work goes on, and seen whether it still shall."""
 PAUSE_SECONDS = 0.05
 """Between two writes; what comes in the meantime is written together."""
 AFTER_TROUBLE_SECONDS = 1.0

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from gemgate.errors import GemgateError, InvalidRequest, NotFound, Unavailable
+from gemgate.observe.log import LOGGER
 from gemgate.protocols.openai_responses import wire
 from gemgate.protocols.openai_responses.conversation import Past, references
 from gemgate.protocols.openai_responses.kept import KeptItem, unpacked
 from gemgate.store.protocols import ConversationStore, ResponseStore, StoredItem
+from gemgate.surfaces.responses.journal import WORKING
 from gemgate.surfaces.responses.session import Session
 
 T = TypeVar("T")
@@ -41,10 +43,15 @@ class PastItems:
         remembered = session.history(response_id) if session is not None else None
         if remembered is not None:
             return remembered
-        found = await read(lambda: self._store.history(caller_id, response_id))
+        response = await read(lambda: self._store.response(caller_id, response_id))
+        if response is not None and response.status in WORKING:
+            raise InvalidRequest(
+                f"Response '{response_id[:80]}' is still {response.status}. Wait for its end, or cancel it.",
+                param="previous_response_id",
+            )
+        found = await read(lambda: self._store.history(caller_id, response_id)) if response is not None else None
         if found is None:
-            there = await read(lambda: self._store.response(caller_id, response_id)) is not None
-            lost = "What it goes on from was deleted or has expired." if there else ""
+            lost = "What it goes on from was deleted or has expired." if response is not None else ""
             raise InvalidRequest(
                 f"Previous response with id '{response_id[:80]}' not found. {lost}".rstrip(),
                 param="previous_response_id",
@@ -86,6 +93,7 @@ async def read(lookup: Callable[[], Awaitable[T]]) -> T:
     except GemgateError:
         raise
     except Exception as error:  # whatever the database does
+        LOGGER.warning("what is kept cannot be read or written (%r)", error)
         raise Unavailable(
             "What this server keeps cannot be read right now. Try again.", retry_after_seconds=1
         ) from error

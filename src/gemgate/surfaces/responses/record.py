@@ -1,10 +1,12 @@
 """Keeping an answer: its response, what was asked, and what was said."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 
 from msgspec import Raw, Struct, json
 from msgspec.structs import replace
 
+from gemgate.errors import TooLarge
 from gemgate.hub.codec import Identity, Parsed, Writer
 from gemgate.protocols.openai_responses.conversation import Past
 from gemgate.protocols.openai_responses.kept import Finished
@@ -14,6 +16,9 @@ from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.items import size, stored, stored_input
 from gemgate.surfaces.responses.past import Store, kept
 from gemgate.surfaces.responses.session import Session
+
+PATIENCE_SECONDS = 2.0
+"""How long a client waits for a database in trouble, which does late what it does not do by then."""
 
 OVER = frozenset({"completed", "incomplete"})
 """Statuses of answers that a conversation goes on from."""
@@ -69,10 +74,13 @@ class Record:
         finished = self._writer.finished if self._writer is not None else None
         if finished is None:
             return
-        wish = self._wish
         if self._session is not None:
             self._remember(finished, self._session)
-        output = [stored(item) for item in finished.output]
+        if self._wish.stored or self._wish.conversation_id:
+            await soon(self._keep(finished, [stored(item) for item in finished.output]))
+
+    async def _keep(self, finished: Finished, output: Sequence[StoredItem]) -> None:
+        wish = self._wish
         try:
             if wish.stored:
                 await self._put(self._response(finished), output)
@@ -93,7 +101,11 @@ class Record:
         if size(response, self.given, output) > MAX_RESPONSE_BYTES:
             self._trouble.tell("a response is not kept", OSError(f"it has more than {MAX_RESPONSE_BYTES >> 20} MB"))
             return
-        await self._store.put_response(response, self.given, output)
+        try:
+            await self._store.put_response(response, self.given, output)
+        except TooLarge as error:  # the conversation is full; the response can be kept
+            self._trouble.tell("a conversation is full", error)
+            await self._store.put_response(replace(response, conversation_id=""), self.given, output)
 
     def queued(self, document: bytes) -> StoredResponse:
         """Give the response as it is kept while it waits in the background."""
@@ -125,3 +137,15 @@ class Record:
             for item in items
             if item.id not in there
         ]
+
+
+async def soon(work: Coroutine[None, None, None]) -> None:
+    """Wait for something to be done, but not for long; it goes on by itself."""
+    task = asyncio.create_task(work)
+    if (await asyncio.wait((task,), timeout=PATIENCE_SECONDS))[1]:
+        LATE.add(task)
+        task.add_done_callback(LATE.discard)
+
+
+LATE: set[asyncio.Task[None]] = set()
+"""What is still to be done; tasks that nobody holds may vanish."""
