@@ -85,7 +85,7 @@ def contents(response: Json) -> list[Json]:
 
 
 def text_of(response: Json) -> str:
-    return "".join(part["text"] for part in contents(response))
+    return "".join(part["text"] for part in contents(response) if part["type"] == "output_text")
 
 
 def summary_of(response: Json) -> str:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,18 @@ def test_version_and_help(tmp_path: Path) -> None:
     told = _run("--help", tmp_path=tmp_path)
     assert told.returncode == 0 and all(
         word in told.stdout
-        for word in ("serve", "doctor", "translate", "GEMINI_API_KEYS", "API_KEYS", "GEMGATE_CHAT_IMAGES")
+        for word in (
+            "serve",
+            "doctor",
+            "translate",
+            "GEMINI_API_KEYS",
+            "API_KEYS",
+            "GEMGATE_CHAT_IMAGES",
+            "GEMGATE_RESPONSES_RETENTION_DAYS",
+        )
     )
+    shown = _run("translate", "--help", tmp_path=tmp_path)
+    assert all(path in shown.stdout for path in ("/v1/chat/completions", "/v1/responses", "/v1/messages"))
     serve = _run("serve", "--help", tmp_path=tmp_path)
     assert all(flag in serve.stdout for flag in ("--host", "--port", "--config", "--workers", "--reload"))
     for arguments in ((), ("dance",), ("serve", "--port", "x")):
@@ -192,6 +203,8 @@ def test_translate_without_any_key_is_for_the_embedded_model(tmp_path: Path) -> 
         ((), "", "there is no request"),
         ((), "[" * 100_000, "not JSON"),
         (("--path", "/v1/dance"), json.dumps(CHAT), "/v1/dance"),
+        ((), '{"model": "m", "input": "hi"}', "(messages) For a Responses request say --path /v1/responses."),
+        (("--path", "/v1/responses"), json.dumps(CHAT), "messages is Chat's; here it is input. (input)"),
         (("nowhere.json",), "", "nowhere.json cannot be read"),
         ((".",), "", ". cannot be read"),
     ],
@@ -244,6 +257,47 @@ async def test_the_banners_curl_works(tmp_path: Path) -> None:
                     ["sh", "-c", command + " -sS"], capture_output=True, text=True, timeout=20, check=False
                 )
                 assert '"object":"chat.completion"' in done.stdout, done.stderr
+
+
+CODEX = """\
+#!/bin/sh
+printf '%s\\n' "$GEMGATE_KEY" "$@"
+"""
+
+
+@pytest.mark.parametrize(("language", "told"), [("C.UTF-8", "Or Codex:"), ("zh_CN.UTF-8", "或用 Codex:")])
+async def test_the_banners_codex_is_told_all(tmp_path: Path, language: str, told: str) -> None:
+    """The command is pasted into a shell as it is; what Codex would read there leads to an answer."""
+    program = tmp_path / "codex"
+    program.write_text(CODEX)
+    program.chmod(0o755)
+    with running_bed({"API_KEYS": "", "GEMGATE_DATA_DIR": str(tmp_path / "data dir"), "LANG": language}) as bed:
+        said = bed.gateway.log()
+        command = re.split(r"\n(?=\S)", said.partition(f"{told}\n")[2])[0]
+        bed.gateway.stop()
+    with running_bed({"API_KEYS": "", "GEMGATE_DATA_DIR": str(tmp_path / "data dir"), "LANG": language}) as bed:
+        later = re.split(r"\n(?=\S)", bed.gateway.log().partition(f"{told}\n")[2])[0]
+        heard = [_codex(tmp_path, each) for each in (command, later)]
+        assert heard[0] == heard[1] | {"base_url": heard[0]["base_url"]}
+        body = {"model": heard[1].pop("model"), "input": "hi"}
+        headers = {"authorization": f"Bearer {heard[1].pop('key')}"}
+        assert heard[1].pop("base_url") == f"{bed.url}/v1"
+        assert heard[1] == {"name": "gemgate", "env_key": "GEMGATE_KEY", "wire_api": "responses"}
+        answer = await bed.ask("POST", "/v1/responses", body, headers, key=None)
+        assert answer.status == 200 and answer.json["status"] == "completed"
+
+
+def _codex(folder: Path, command: str) -> dict[str, str]:
+    """Run a command with a `codex` that is in a folder; give what it is told of its provider, model and key."""
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=20, check=True
+    )
+    key, *arguments = done.stdout.splitlines()
+    flags = list(zip(arguments[::2], arguments[1::2], strict=True))
+    assert [name for name, _ in flags] == ["-m", "-c", "-c"] and flags[1][1] == "model_provider=gemgate"
+    provider: dict[str, str] = tomllib.loads(flags[2][1])["model_providers"]["gemgate"]
+    return provider | {"model": flags[0][1], "key": key}
 
 
 async def test_it_is_up_in_a_second() -> None:

@@ -224,14 +224,8 @@ async def test_native_forms(bed: Bed, version: str) -> None:
 
 async def test_what_needs_a_key_says_so(bed: Bed) -> None:
     image = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
-    for body in (
-        {"contents": [{"parts": [image]}]},
-        {"contents": [{"parts": [{"text": "x"}]}], "tools": [{"googleSearch": {}}], "toolConfig": {}},
-    ):
-        answer = await bed.ask("POST", generate_path(MODEL), body, timeout=60)
-        dropped = answer.header("x-gemgate-dropped")
-        assert (answer.status == 400 and "GEMINI_API_KEY" in answer.error["message"]) or dropped
-    assert (await bed.ask("POST", generate_path(MODEL), {"contents": [{"parts": [image]}]})).status == 400
+    refused = await bed.ask("POST", generate_path(MODEL), {"contents": [{"parts": [image]}]}, timeout=60)
+    assert refused.status == 400 and "GEMINI_API_KEY" in refused.error["message"]
     for method, path, sent in (
         ("POST", generate_path("e", "embedContent"), {"content": {}}),
         ("POST", generate_path("e", "batchEmbedContents"), {}),
@@ -244,6 +238,44 @@ async def test_what_needs_a_key_says_so(bed: Bed) -> None:
         answer = await bed.ask(method, path, sent)
         assert (answer.status, answer.error["status"]) == (501, "UNIMPLEMENTED"), path
         assert "GEMINI_API_KEY" in answer.error["message"]
+
+
+FLAT: Any = {"type": "function", **TOOL["function"]}
+SEARCHING: list[tuple[str, dict[str, Any], Any, str]] = [
+    (
+        "/v1/responses",
+        {"input": "weather?", "max_output_tokens": 5, "tools": [FLAT, {"type": "web_search"}], "tool_choice": "auto"},
+        {"type": "web_search"},
+        "tools.1",
+    ),
+    (
+        "/v1/chat/completions",
+        ASK | {"tools": [TOOL, {"type": "web_search"}]},
+        {"type": "web_search"},
+        "tools.1",
+    ),
+    (
+        "/v1/messages",
+        ASK | {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        {"type": "tool", "name": "web_search"},
+        "tools.0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "forced", "where"), SEARCHING, ids=[path for path, *_ in SEARCHING])
+async def test_a_search_that_is_offered_is_dropped_and_one_that_is_forced_is_refused(
+    bed: Bed, path: str, body: dict[str, Any], forced: Any, where: str
+) -> None:
+    body = body | {"model": MODEL}
+    answer = await bed.ask("POST", path, body, timeout=60)
+    assert (answer.status, answer.header("x-gemgate-dropped")) == (200, where), answer.body
+    for refused in (
+        await bed.ask("POST", path, body | {"tool_choice": forced}),
+        await bed.ask("POST", path, body, {"x-gemgate-strict": "1"}),
+    ):
+        assert refused.status == 400 and "cannot search the web" in refused.error["message"]
+        assert where in (refused.error.get("param") or refused.error["message"])
 
 
 async def test_models_in_three_dialects(bed: Bed) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import pytest
@@ -17,6 +17,7 @@ from gemgate.callers.auth import ClientKeys
 from gemgate.errors import InvalidRequest
 from gemgate.observe.log import LOGGER
 from gemgate.pipeline.exchange import Cors, Exchange
+from gemgate.protocols.openai_responses.kept import KeptItem
 from gemgate.server.application import Application
 from gemgate.server.endpoint import Endpoint, Surfaces
 from gemgate.server.protocol import JoinedHttpProtocol, websocket_protocol
@@ -37,12 +38,15 @@ class Turns:
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
+        self.sessions: list[Session] = []
         self.begun = asyncio.Event()
         self.go_on = asyncio.Event()
         self.cancelled = asyncio.Event()
 
     async def create(self, exchange: Exchange, body: bytes, session: Session | None = None) -> None:
         self.exchanges.append(exchange)
+        assert session is not None
+        self.sessions.append(session)
         said = json.loads(body)["input"]
         if said == "refuse":
             raise InvalidRequest("No.", param="input")
@@ -128,6 +132,14 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_a_defect_to_uvicorn(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever clients do, and however they are refused."""
+    yield
+    records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
+    assert not [record for record in records if record.name == "uvicorn.error" and record.levelno >= logging.ERROR]
+
+
 async def heard(socket: ClientConnection) -> Any:
     async with asyncio.timeout(PATIENCE_SECONDS):
         return json.loads(await socket.recv())
@@ -188,14 +200,22 @@ async def test_pages_tell_their_key_as_a_subprotocol(served: Served, others: lis
         assert (await heard(socket))["said"] == "hi"
 
 
-async def test_who_is_not_let_in(served: Served) -> None:
+async def test_who_is_not_let_in(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """It is no fault of the server, and the log does not say so."""
+    caplog.set_level(logging.INFO)
     wrong = [Subprotocol(KEY_PROTOCOL + "wrong")]
     for headers, protocols in (({}, None), ({"x-api-key": "wrong"}, None), ({}, wrong)):
         status, error = await served.refused(headers=headers, subprotocols=protocols)
         assert status == 401 and error["code"] == "invalid_api_key"
+        assert error["message"].startswith("Incorrect API key provided. Send one of this server's own keys")
     for path in ("/v1/chat/completions", "/v1/realtime", "/", "/v1/responses/resp_1"):
         status, error = await served.refused(path)
         assert status == 404 and "/v1/responses" in error["message"]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*served.state.tasks)
+    ours = [record for record in caplog.records if record.name == LOGGER.name]
+    assert [record.message[:3] for record in ours] == ["401"] * 3 + ["404"] * 4
+    assert all(record.levelno <= logging.INFO for record in caplog.records)
 
 
 @pytest.mark.parametrize("served", [{"origins": ["https://ours.example"]}], indirect=True)
@@ -284,6 +304,41 @@ async def test_idle_connections_are_closed_and_busy_ones_are_not(
         served.turns.go_on.set()
         assert (await heard(busy))["said"] == "wait"
         assert (await ended(busy))[0] == 1001
+
+
+async def test_what_is_no_text_is_told_and_ends_nothing(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with served.connect() as socket:
+        await socket.send(WAIT)
+        await served.turns.begun.wait()
+        for said in (
+            b'{"type":"response.steer","input":"\xff"}',
+            b'{"type":"response.create","input":"\xff"}',
+            b"\xff",
+        ):
+            for text in (True, False):
+                await socket.send(said, text=text)
+                told = await heard(socket)
+                assert told["status"] == 400 and told["error"]["code"] == "invalid_json"
+        served.turns.go_on.set()
+        assert (await heard(socket))["said"] == "wait"
+    assert all(record.levelno <= logging.INFO for record in caplog.records)
+
+
+async def test_what_connections_remember_is_bounded_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served.endpoint._sessions, "_max_bytes", 5000)
+    async with served.connect() as first, served.connect() as second:
+        for socket in (first, second):
+            await socket.send(TURN)
+            await heard(socket)
+        one, other = served.turns.sessions
+        one.keep("a", [KeptItem(bytes(3000))])
+        assert one.history("a") is not None
+        other.keep("b", [KeptItem(bytes(3000))])
+        assert one.history("a") is None and other.history("b") is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*served.state.tasks)
+    assert other.history("b") is None
 
 
 async def test_a_handshake_after_a_request(served: Served) -> None:

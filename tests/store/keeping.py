@@ -1,6 +1,7 @@
 """What tests of kept responses and conversations share."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -80,10 +81,11 @@ def ids(items: Sequence[StoredItem] | None) -> list[str] | None:
 
 
 CONTENTS = (
-    "SELECT length(document) FROM documents",
-    "SELECT length(event) FROM events",
-    "SELECT length(metadata) FROM conversations",
-    "SELECT length(json) + length(native) FROM items",
+    "SELECT caller_id, length(document) FROM documents JOIN responses ON id = response_id",
+    "SELECT caller_id, length(event) FROM events JOIN responses ON id = response_id",
+    "SELECT caller_id, length(metadata) FROM conversations",
+    "SELECT caller_id, length(json) + length(native) FROM items JOIN responses ON id = owner_id",
+    "SELECT caller_id, length(json) + length(native) FROM items JOIN conversations ON id = owner_id",
 )
 OF_CONVERSATION = "SELECT coalesce(sum(100 + length(json) + length(native)), 0) FROM items WHERE owner_id = ?"
 FORLORN = (
@@ -96,8 +98,11 @@ FORLORN = (
 def kept(path: Path) -> list[str]:
     """The ids on disk, the first to expire first; totals are held to what is there, and rows to their owners."""
     with connected(path) as connection:
-        sizes = [size for contents in CONTENTS for (size,) in connection.execute(contents)]
-        assert connection.execute("SELECT bytes FROM kept_totals").fetchall() == [(sum(sizes) + 100 * len(sizes),)]
+        totals: Counter[str] = Counter()
+        for contents in CONTENTS:
+            for caller, size in connection.execute(contents):
+                totals[caller] += 100 + size
+        assert dict(connection.execute("SELECT caller_id, bytes FROM kept_totals")) == totals
         for conversation_id, size in connection.execute("SELECT id, bytes FROM conversations"):
             assert connection.execute(OF_CONVERSATION, (conversation_id,)).fetchone() == (size,)
         for forlorn in FORLORN:

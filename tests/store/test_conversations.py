@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -91,6 +92,19 @@ async def test_an_item_is_in_it_once(store: SqliteStore) -> None:
     await store.put_conversation(conversation("c"), [item("a", b"first"), item("b"), item("a", b"twice")])
     await store.add_items("me", "c", [item("b", b"again"), item("c"), item("c", b"again")], LATER)
     assert await store.conversation_items("me", "c") == [item("a", b"first"), item("b"), item("c")]
+
+
+async def test_many_of_one_id_take_no_longer_than_many(store: SqliteStore) -> None:
+    many = [item("x", b"first"), *[item("x", b"again")] * 19_999]
+    await store.put_conversation(conversation("c"))
+    for adding in (
+        store.put_response(response("r", conversation="c"), many, []),
+        store.add_items("me", "c", many, LATER),
+    ):
+        before = process_time()
+        await adding
+        assert process_time() - before < 2  # one after the other through all before it would be a minute
+    assert await store.conversation_items("me", "c") == many[:1]
 
 
 async def test_deleting_takes_the_items_along(store: SqliteStore, path: Path) -> None:

@@ -90,11 +90,37 @@ async def test_the_size_is_bounded(store: SqliteStore, path: Path, monkeypatch: 
     assert kept(path) == []
 
 
+async def test_who_keeps_most_loses_first(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "MAX_BYTES", 10_000)
+    await store.put_response(response("mine", caller="me", until=NOW + 10), [item("x", bytes(2000))], [])
+    await store.put_conversation(conversation("c", caller="me", until=NOW + 20), [item("x", bytes(1000))])
+    for number in range(5):
+        theirs = response(f"r{number}", caller="you", until=LATER + number)
+        await store.put_response(theirs, [item("x", bytes(2000))], [])
+    assert kept(path) == ["mine", "c", "r3", "r4"]
+    await store.put_conversation(conversation("d", caller="you", until=LATER - 1), [item("x", bytes(3000))])
+    assert kept(path) == ["mine", "c", "r3", "r4"]
+    await put(store, "more", LATER + 9, size=3000)
+    assert kept(path) == ["c", "r3", "r4", "more"]
+
+
+async def test_what_has_expired_goes_before_what_exceeds_the_bound(
+    store: SqliteStore, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(purge, "PURGE_ROWS", 0)
+    await store.put_response(response("expires", caller="you", until=1500.0), [item("x", bytes(2000))], [])
+    await put(store, "mine", size=6000)
+    clock.now = 1500.0
+    await put(store, "more", LATER + 1, size=2000)
+    assert kept(path) == ["mine", "more"]
+
+
 async def test_totals_follow_every_change(store: SqliteStore, path: Path) -> None:
     def total() -> int:
         kept(path)
         with connected(path) as connection:
-            return connection.execute("SELECT bytes FROM kept_totals").fetchone()[0]
+            return dict(connection.execute("SELECT caller_id, bytes FROM kept_totals")).get("me", 0)
 
     assert total() == 0
     await put(store, "a", size=1000)

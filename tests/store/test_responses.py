@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from gemgate.errors import TooLarge
 from gemgate.store import chains, item_rows, purge
+from gemgate.store.file import MIGRATIONS
 from gemgate.store.protocols import Owner
-from gemgate.store.sqlite import MIGRATIONS, SqliteStore
+from gemgate.store.sqlite import SqliteStore
 from tests.store.keeping import LATER, NOW, Clock, connected, conversation, ids, item, kept, opened, response
 
 NASTY = ("'; DROP TABLE responses; --", 'r"x"', "%", "_", "r\\b", "é✓", "?,?", "null")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gemgate.store import signature_rows, write_behind
+from gemgate.store.file import MIGRATIONS
 from gemgate.store.protocols import Owner
-from gemgate.store.sqlite import MIGRATIONS, SqliteStore
+from gemgate.store.sqlite import SqliteStore
 
 A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
 LATER = 2000.0
@@ -69,10 +70,10 @@ def kept(path: Path) -> list[bytes]:
 
 
 async def written(store: SqliteStore, rows: dict[bytes, bytes], expires_at: float = LATER) -> None:
-    """Remember, and wait for the disk: the store's one thread does things in turn."""
+    """Remember, and wait for the disk: the store writes things in turn."""
     store.remember(rows, expires_at)
     await asyncio.sleep(0)
-    await store.find([""])
+    await store.put([])
 
 
 async def test_what_is_remembered_is_recalled(store: SqliteStore, path: Path) -> None:
@@ -247,7 +248,7 @@ async def test_a_full_disk_costs_the_rows_alone(
     store: SqliteStore, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await written(store, {A: b"one"})
-    await store._do(lambda connection: connection.execute("PRAGMA max_page_count = 1"))  # pyright: ignore[reportPrivateUsage]
+    await store._write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))  # pyright: ignore[reportPrivateUsage]
     await written(store, {B: b"x" * 1_000_000})
     assert "database or disk is full" in caplog.text
     assert await store.recall([A, B]) == {A: b"one"}

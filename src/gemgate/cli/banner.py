@@ -18,6 +18,7 @@ ENGLISH = {
     "set_keys": "client keys: {count} from your settings",
     "try": "Try it:",
     "code": "Or Claude Code:",
+    "codex": "Or Codex:",
     "hello": "Hello! Who are you?",
     "your_key": "YOUR_CLIENT_KEY",
 }
@@ -31,6 +32,7 @@ CHINESE = {
     "set_keys": "客户端密钥:配置中的 {count} 个",
     "try": "试一试:",
     "code": "或用 Claude Code:",
+    "codex": "或用 Codex:",
     "hello": "你好!你是谁?",
     "your_key": "您的客户端密钥",
 }
@@ -71,6 +73,12 @@ def banner(settings: Settings, port: int, made: tuple[str, bool] | None, model: 
     )
     if settings.gemini.api_keys:  # it says more than the embedded model can read
         lines += (words["code"], f'  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN="{key}" claude')
+        provider = f'name="gemgate",base_url="{url}/v1",env_key="GEMGATE_KEY",wire_api="responses"'
+        lines += (
+            words["codex"],
+            f'  GEMGATE_KEY="{key}" codex -m {model} -c model_provider=gemgate \\',
+            f"    -c 'model_providers.gemgate={{{provider}}}'",
+        )
     return "\n".join(lines)
 
 

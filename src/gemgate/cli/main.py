@@ -21,6 +21,8 @@ environment:
                     private hosts that media may be fetched from, comma separated
   GEMGATE_CHAT_IMAGES
                     where images of chat answers go: content (as markdown, the default) or field (`images`)
+  GEMGATE_RESPONSES_RETENTION_DAYS
+                    how long Responses and conversations are kept after their last use (30); 0 keeps nothing
   LOG_LEVEL         DEBUG, INFO, WARNING or ERROR
 """
 
@@ -76,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     translate.add_argument(
         "--path",
         default="/v1/chat/completions",
-        help="where the request would go (default %(default)s; /v1/messages, or /v1beta/models/MODEL:generateContent)",
+        help="where the request would go (default %(default)s; /v1/responses, /v1/messages, or "
+        "/v1beta/models/MODEL:generateContent)",
     )
     translate.add_argument("file", nargs="?", default="-", metavar="FILE", help="the request's body (default: stdin)")
     return parser

@@ -36,7 +36,15 @@ def translate(environment: Mapping[str, str], flags: Mapping[str, object], path:
         shown = translator(settings).translated(asked, strict=settings.server.strict)
     except GemgateError as error:
         field = getattr(error, "param", None)
-        print(f"gemgate: {error.message}" + (f" ({field})" if field else ""), file=sys.stderr)
+        hint = _hint(body) if field == "messages" else ""
+        print(f"gemgate: {error.message}" + (f" ({field})" if field else "") + hint, file=sys.stderr)
         return 1
     print(json.format(shown, indent=2).decode())
     return 0
+
+
+def _hint(body: bytes) -> str:
+    """Say how to translate a request that lacks messages, if it looks like one for a response."""
+    said = json.decode(body, type=dict[str, object])
+    is_response = said.get("input") and not said.get("messages")
+    return " For a Responses request say --path /v1/responses." if is_response else ""

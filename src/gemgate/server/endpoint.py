@@ -29,6 +29,7 @@ from gemgate.surfaces.responses.compact import Compaction
 from gemgate.surfaces.responses.conversations import Conversations
 from gemgate.surfaces.responses.create import ResponsesSurface
 from gemgate.surfaces.responses.kept import KeptResponses
+from gemgate.surfaces.responses.session import SessionMemory
 from gemgate.surfaces.responses.socket import KEY_PROTOCOL, ResponsesSocket
 from gemgate.surfaces.translate import TranslateSurface
 
@@ -82,6 +83,7 @@ class Endpoint:
         self._reception = Reception(keys, cors, limits, new_id)
         self._about = about
         self._ready = ready
+        self._sessions = SessionMemory()
         self.sockets = WebSockets(self._reception, self._conversation, RENDERERS["openai"], KEY_PROTOCOL)
 
     @property
@@ -110,7 +112,8 @@ class Endpoint:
         return exchange
 
     def _conversation(self, connection: Connection) -> ResponsesSocket:
-        return ResponsesSocket(self._surfaces.responses, connection, self._reception.limits.max_body_bytes)
+        max_waiting_bytes = self._reception.limits.max_body_bytes
+        return ResponsesSocket(self._surfaces.responses, connection, self._sessions, max_waiting_bytes)
 
     async def _serve(self, exchange: Exchange, spoken: Dialect, scope: dict[str, Any]) -> None:
         if exchange.method == "OPTIONS":

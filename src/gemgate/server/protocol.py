@@ -197,8 +197,6 @@ class JoinedHttpProtocol(HttpToolsProtocol):
 
 def websocket_protocol(**settings: Any) -> asyncio.Protocol:
     """Make what serves a connection from its upgrade on; what that takes is imported when it is first needed."""
-    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    from gemgate.server.websocket_protocol import BoundedWebSocketProtocol
 
-    protocol = WebSocketsSansIOProtocol(**settings)
-    protocol.conn.debug = False  # it would log what is said, and the keys in the head
-    return protocol
+    return BoundedWebSocketProtocol(**settings)

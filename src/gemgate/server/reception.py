@@ -12,9 +12,10 @@ from gemgate.errors import GemgateError, InvalidRequest, Unavailable
 from gemgate.observe.log import LOGGER, log_exchange
 from gemgate.pipeline.exchange import ClientGone, Cors, Exchange, Receive, RenderError, Send
 
+# Some clients tell a wrong key from other faults by the first sentence, which is OpenAI's.
 UNAUTHENTICATED = (
-    "No valid API key. Send one of this server's own keys as `Authorization: Bearer KEY` (x-api-key, x-goog-api-key, "
-    "api-key and ?key= work too). `gemgate serve` prints the key that it made; API_KEYS sets others."
+    "Incorrect API key provided. Send one of this server's own keys as `Authorization: Bearer KEY` (x-api-key, "
+    "x-goog-api-key, api-key and ?key= work too). `gemgate serve` prints the key that it made; API_KEYS sets others."
 )
 
 

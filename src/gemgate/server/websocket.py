@@ -6,6 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from uvicorn.protocols.utils import ClientDisconnected
+
 from gemgate.errors import PermissionDenied, Unauthenticated, Unavailable
 from gemgate.pipeline.exchange import ClientGone, Exchange, Message, Receive, RenderError, Send
 from gemgate.server.reception import UNAUTHENTICATED, Reception
@@ -126,13 +128,15 @@ class WebSockets:
             connection.close_at_rest(talk)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one connection from its handshake to its end."""
+        """Serve one connection from its handshake to its end; raises `ClientDisconnected` if it was not let in."""
         await receive()
         refuse = partial(_refuse, send)
         opening = self._reception.exchange(scope, normal(scope["path"]), self._render, _nothing, refuse, method="GET")
         await self._reception.see_through(opening, partial(self._let_in, opening, scope, send))
-        if opening.status == SWITCHING_PROTOCOLS:
-            await self._serve(Connection(self._reception, scope, opening, send), receive)
+        if opening.status != SWITCHING_PROTOCOLS:
+            # To uvicorn a handshake that nobody took is a defect, but not one whose client has gone: it logs nothing.
+            raise ClientDisconnected
+        await self._serve(Connection(self._reception, scope, opening, send), receive)
 
     async def _let_in(self, opening: Exchange, scope: dict[str, Any], send: Send) -> None:
         find_socket(opening.path)
@@ -165,9 +169,8 @@ class WebSockets:
         self._open[connection] = talk
         idle = asyncio.create_task(connection.close_when_idle(talk, self._idle_seconds))
         try:
-            while (message := await receive())["type"] == "websocket.receive":
-                if not connection.closed:
-                    await talk.hear(message.get("text") or message.get("bytes") or b"")
+            while await _hear(connection, talk, receive):
+                pass
         except ClientGone:
             pass
         finally:
@@ -175,6 +178,16 @@ class WebSockets:
             idle.cancel()
             connection.closed = True
             await talk.aclose()
+
+
+async def _hear(connection: Connection, talk: Talk, receive: Receive) -> bool:
+    """Hand on what the client says next, and hold none of it any longer; tells whether there was anything."""
+    message = await receive()
+    if message["type"] != "websocket.receive":
+        return False
+    if not connection.closed:
+        await talk.hear(message.get("text") or message.get("bytes") or b"")
+    return True
 
 
 async def _nothing() -> Message:

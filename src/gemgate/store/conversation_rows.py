@@ -102,7 +102,7 @@ def items(connection: sqlite3.Connection, caller_id: str, conversation_id: str, 
     connection.execute("BEGIN")
     if find(connection, caller_id, conversation_id, now) is None:
         return None
-    return item_rows.gathered(item_rows.of_owner(connection, conversation_id))
+    return item_rows.gathered(connection, [item_rows.of_owner(conversation_id)])
 
 
 def delete_item(connection: sqlite3.Connection, caller_id: str, conversation_id: str, item_id: str, now: float) -> bool:

@@ -1,17 +1,21 @@
 """The SQL of items: in order under the response or the conversation that they belong to, and found by their ids."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 
 from gemgate.errors import TooLarge
 from gemgate.store.protocols import StoredItem
 
-MAX_READ_BYTES = 256 << 20
-"""What may be read at once; the bodies of requests are smaller by default."""
+MAX_READ_BYTES = 64 << 20
+"""What may be read at once, and what a conversation may hold; far more than a model can take in."""
 ROW_BYTES = 100
 """What a row counts beyond what is in it; the triggers say so too."""
 
-OF_OWNER = "SELECT item_id, json, native FROM items WHERE owner_id = ?"
+Query = tuple[str, Mapping[str, str | float]]
+"""A statement that gives items, and its values."""
+
+OF_OWNER = "SELECT item_id, json, native FROM items WHERE owner_id = :owner"
 NEWEST = (
     "SELECT item_id, json, native FROM items WHERE item_id = :item AND ("
     "EXISTS (SELECT 1 FROM responses WHERE id = owner_id AND caller_id = :caller AND expires_at > :now) OR "
@@ -20,26 +24,20 @@ NEWEST = (
 )
 
 
-def of_owner(connection: sqlite3.Connection, owner_id: str) -> Iterator[StoredItem]:
-    """Give the items of a response or of a conversation in order."""
-    for row in connection.execute(f"{OF_OWNER} ORDER BY position", (owner_id,)):
-        yield StoredItem(*row)
+def of_owner(owner_id: str) -> Query:
+    """Ask for the items of a response or of a conversation in order."""
+    return f"{OF_OWNER} ORDER BY position", {"owner": owner_id}
 
 
-def input_of(connection: sqlite3.Connection, response_id: str) -> Iterator[StoredItem]:
-    """Give what a response was asked, in order."""
-    for row in connection.execute(f"{OF_OWNER} AND is_output = 0 ORDER BY position", (response_id,)):
-        yield StoredItem(*row)
+def input_of(response_id: str) -> Query:
+    """Ask for what a response was asked, in order."""
+    return f"{OF_OWNER} AND is_output = 0 ORDER BY position", {"owner": response_id}
 
 
 def find(connection: sqlite3.Connection, caller_id: str, item_ids: Sequence[str], now: float) -> dict[str, StoredItem]:
     """Find a caller's items; of several with one id the answer's, then the newest."""
-    found = gathered(
-        StoredItem(*row)
-        for item_id in dict.fromkeys(item_ids)
-        for row in connection.execute(NEWEST, {"item": item_id, "caller": caller_id, "now": now})
-    )
-    return {item.id: item for item in found}
+    asked = ((NEWEST, {"item": item_id, "caller": caller_id, "now": now}) for item_id in dict.fromkeys(item_ids))
+    return {item.id: item for item in gathered(connection, asked)}
 
 
 def put(
@@ -63,11 +61,10 @@ def append(
     (end,) = connection.execute(
         "SELECT coalesce(max(position), -1) + 1 FROM items WHERE owner_id = ?", (conversation_id,)
     ).fetchone()
-    # The plus keeps SQLite from going through the whole conversation for each of them.
     connection.executemany(
         "INSERT INTO items (owner_id, position, item_id, is_output, json, native) "
         "SELECT :owner, :position, :item, :output, :json, :native "
-        "WHERE NOT EXISTS (SELECT 1 FROM items WHERE item_id = :item AND +owner_id = :owner)",
+        "WHERE NOT EXISTS (SELECT 1 FROM items WHERE owner_id = :owner AND item_id = :item)",
         [
             {
                 "owner": conversation_id,
@@ -84,19 +81,23 @@ def append(
 
 def delete(connection: sqlite3.Connection, owner_id: str, item_id: str) -> bool:
     """Take an item away; tells whether it was there."""
-    deleted = connection.execute("DELETE FROM items WHERE item_id = ? AND +owner_id = ?", (item_id, owner_id))
+    deleted = connection.execute("DELETE FROM items WHERE owner_id = ? AND item_id = ?", (owner_id, item_id))
     return deleted.rowcount > 0
 
 
-def gathered(items: Iterable[StoredItem]) -> list[StoredItem]:
-    """Gather what is read, with its size in mind; raises `TooLarge`."""
+def gathered(connection: sqlite3.Connection, asked: Iterable[Query]) -> list[StoredItem]:
+    """Read what is asked for, with its size in mind; raises `TooLarge`."""
     found: list[StoredItem] = []
     total = 0
-    for item in items:
-        total += _size(item)
-        if total > MAX_READ_BYTES:
-            raise TooLarge(f"What is kept of this is more than {MAX_READ_BYTES >> 20} MB. Begin anew.")
-        found.append(item)
+    # A cursor that is left open, by an error too, would hold the connection to what it sees now.
+    with closing(connection.cursor()) as cursor:
+        for statement, values in asked:
+            for row in cursor.execute(statement, values):
+                item = StoredItem(*row)
+                total += _size(item)
+                if total > MAX_READ_BYTES:
+                    raise TooLarge(f"What is kept of this is more than {MAX_READ_BYTES >> 20} MB. Begin anew.")
+                found.append(item)
     return found
 
 

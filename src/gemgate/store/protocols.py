@@ -152,7 +152,7 @@ class ResponseStore(Protocol):
     async def history(self, caller_id: str, response_id: str) -> list[StoredItem] | None:
         """List `given` and the response's own output; `None` too if one that it goes on from is gone.
 
-        Raises `TooLarge` if that is more than any request could hold.
+        Raises `TooLarge` if that is more than is read at once (64 MB).
         """
         ...
 
@@ -187,7 +187,11 @@ class ResponseStore(Protocol):
         ...
 
     async def purge(self) -> bool:
-        """Clear away some of what has expired, for want of writes that do so too; tells whether there may be more."""
+        """Clear away some of what has expired, for want of writes that do so too; tells whether there may be more.
+
+        What had been deleted when it was called cannot be found in the files after it, unless others read them just
+        then.
+        """
         ...
 
 

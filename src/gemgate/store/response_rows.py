@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
 
 from gemgate.store import chains, conversation_rows, item_rows
 from gemgate.store.protocols import StoredItem, StoredResponse
@@ -66,8 +65,8 @@ def given(connection: sqlite3.Connection, caller_id: str, response_id: str, now:
     members, _ = chains.members(connection, caller_id, response_id, now)
     if not members:
         return None
-    before = (item for member in reversed(members[1:]) for item in item_rows.of_owner(connection, member))
-    return item_rows.gathered(chain(before, item_rows.input_of(connection, response_id)))
+    before = [item_rows.of_owner(member) for member in reversed(members[1:])]
+    return item_rows.gathered(connection, [*before, item_rows.input_of(response_id)])
 
 
 def history(connection: sqlite3.Connection, caller_id: str, response_id: str, now: float) -> list[StoredItem] | None:
@@ -76,7 +75,7 @@ def history(connection: sqlite3.Connection, caller_id: str, response_id: str, no
     members, whole = chains.members(connection, caller_id, response_id, now)
     if not whole:
         return None
-    return item_rows.gathered(item for member in reversed(members) for item in item_rows.of_owner(connection, member))
+    return item_rows.gathered(connection, (item_rows.of_owner(member) for member in reversed(members)))
 
 
 def set_status(

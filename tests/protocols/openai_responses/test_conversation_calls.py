@@ -188,8 +188,15 @@ def test_code_that_was_run() -> None:
     assert code(outputs=ran) == (Code("abc", "python", "1+1"), CodeResult("abc", "ok", "2\n3"))
     assert code(outputs=None, id="ci_made_1") == (Code("", "python", "1+1"), CodeResult("", "ok", ""))
     assert code(status="failed")[1] == CodeResult("abc", "failed", "")
-    assert code(status="incomplete")[1] == CodeResult("abc", "deadline_exceeded", "")
+    assert code(status="incomplete", outputs=[])[1] == CodeResult("abc", "deadline_exceeded", "")
     assert code(code=None) == ()
+
+
+@pytest.mark.parametrize("status", ["in_progress", "interpreting", "incomplete"])
+@pytest.mark.parametrize("outputs", [{}, {"outputs": None}])
+def test_code_whose_result_never_came(status: str, outputs: dict[str, None]) -> None:
+    """None is invented; the contract of the upstream allows for code alone."""
+    assert code(status=status, **outputs) == (Code("abc", "python", "1+1"),)
 
 
 def test_what_code_drew() -> None:

@@ -1,7 +1,6 @@
 """What the writer gives a client, and the client gives back, is what the model said."""
 
 import json
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +10,7 @@ from gemgate.protocols.openai_responses.style import Called, Style
 from gemgate.protocols.openai_responses.writer import PLAIN
 from tests.protocols.openai_responses.conversing import HI, PNG, messages
 from tests.protocols.openai_responses.replies import output
+from tests.protocols.shaping import MODELS, ask, checked
 
 MARK, OTHER = Signature("gemini", "YQ=="), Signature("gemini", "Yg==")
 CALL = ToolCall("call_1", "f", '{"a":1}', MARK)
@@ -47,10 +47,15 @@ def _bare(part: Part) -> Part:
     ],
 )
 def test_an_answer_comes_back(parts: list[Part]) -> None:
-    expected: list[Any] = [*parts]
-    if isinstance(expected[-1], Code):
-        expected.append(CodeResult(expected[-1].id, "ok", ""))  # an item is code with its result
-    assert back(*parts) == tuple(expected)
+    assert back(*parts) == tuple(parts)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_code_without_a_result_is_something_that_the_upstream_takes(model: str) -> None:
+    code = Code("c1", "python", "1")
+    turns = messages(HI, *output(code), {"role": "user", "content": "go on"})
+    sent = checked(ask(*turns), model)["contents"]
+    assert sent[1] == {"role": "model", "parts": [{"executableCode": {"id": "c1", "language": "PYTHON", "code": "1"}}]}
 
 
 def test_a_thought_without_a_signature_is_not_sent_again_but_that_of_its_call_is() -> None:

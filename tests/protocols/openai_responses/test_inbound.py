@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from openai.types.responses.input_token_count_params import InputTokenCountParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
+from openai.types.responses.response_includable import ResponseIncludable
 
 from gemgate.errors import InvalidRequest
 from gemgate.hub.call import CountTokens, Generate, Output, Reasoning, Sampling
@@ -18,7 +19,7 @@ from gemgate.hub.parts import Text, Vendor
 from gemgate.protocols.gemini.outbound import outbound
 from gemgate.protocols.openai_responses import wire
 from gemgate.protocols.openai_responses.conversation import Past
-from gemgate.protocols.openai_responses.inbound import inbound, inbound_count, read, understood
+from gemgate.protocols.openai_responses.inbound import LOGPROBS, inbound, inbound_count, read, understood
 from gemgate.protocols.openai_responses.kept import KeptItem
 from gemgate.protocols.openai_responses.style import Style
 from gemgate.protocols.openai_responses.writer import ResponsesWriter
@@ -123,7 +124,8 @@ def test_null_means_not_given(name: str) -> None:
         ("reasoning", [{}, {"effort": None, "summary": None}, {"effort": "", "summary": ""}, {"context": "all_turns"}]),
         ("reasoning", [{"mode": "standard"}, {"mode": None}, {"effort": "auto"}]),
         ("text", [{}, {"format": {"type": "text"}, "verbosity": "medium"}]),
-        ("include", [[], ["file_search_call.results", "reasoning.encrypted_content"]]),
+        ("include", [[], ["file_search_call.results", "reasoning.encrypted_content"], [""]]),
+        ("include", [sorted({*get_args(ResponseIncludable)} - {"web_search_call.results", LOGPROBS})]),
         ("service_tier", ["", "auto", "default"]),
         ("truncation", ["auto", "disabled", ""]),
         ("context_management", [[], {}]),
@@ -165,6 +167,8 @@ def test_what_asks_for_nothing_costs_nothing(name: str, values: list[Any]) -> No
         ("reasoning", {"mode": "pro"}, "reasoning.mode"),
         ("reasoning", {"zebra": 1}, "reasoning.zebra"),
         ("text", {"verbosity": "high"}, "text.verbosity"),
+        ("include", ["reasoning.encrypted_content", "nope"], "include.1"),
+        ("include", ["web_search_call.results"], "include.0"),
     ],
 )
 def test_what_is_lost_is_recorded(name: str, value: Any, path: str) -> None:
@@ -324,6 +328,18 @@ def test_what_is_missing() -> None:
     with pytest.raises(InvalidRequest) as error:
         read(b'{"model":"m"}')
     assert (error.value.param, error.value.code) == ("input", "missing_required_parameter")
+    assert "Chat" not in error.value.message
+    with pytest.raises(InvalidRequest, match="messages is Chat's; here it is input") as error:
+        read(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+    assert error.value.param == "input"
+
+
+def test_what_is_lost_of_many_members_is_recorded_together() -> None:
+    assert lost(include=["nope"], zebra=1, tools=[{"type": "file_search", "vector_store_ids": ["v"]}]) == [
+        "zebra",
+        "tools.0",
+        "include.0",
+    ]
 
 
 @pytest.mark.parametrize("name", ["seed", "stop"])

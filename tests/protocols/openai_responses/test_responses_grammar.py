@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gemgate.hub.events import Citation, Citations, Logprobs, TokenLogprob
 from gemgate.hub.parts import Code, CodeResult, Inline, Media, Text, Thought, ToolCall
 from tests.acceptance.responses_grammar import Json, Told, check
 from tests.bed.recordings import Recording, load_recordings, needs_recordings
@@ -27,6 +28,18 @@ WHOLE = told(
     DRAWN,
 )
 """A stream with all kinds of items."""
+
+LATE = told(
+    reply(
+        *blocks(Text("hello"), ToolCall("c1", "f", "{}")),
+        Citations(0, (Citation("https://x.test", "X", 0, 5),)),
+        Logprobs(0, (TokenLogprob("hello", -0.5),)),
+    )
+)
+"""A stream whose message was closed before its source was known."""
+CUT = told(reply(*blocks(Code("x1", "python", "1")), reason="length"))
+"""A stream whose code has no result."""
+REFUSED = told(reply(reason="content_filter", message="No."))
 
 Spoil = Callable[[list[Told]], object]
 
@@ -132,8 +145,36 @@ SPOILT: dict[str, Spoil] = {
 """What spoils the stream, by a piece of what must be said of it."""
 
 
-def test_a_stream_without_faults() -> None:
-    assert check(WHOLE) == []
+@pytest.mark.parametrize("events", [WHOLE, LATE, CUT, REFUSED])
+def test_a_stream_without_faults(events: list[Told]) -> None:
+    assert check(events) == []
+
+
+def message_of(events: list[Told]) -> Json:
+    return event(events, "completed")["response"]["output"][0]
+
+
+OTHERWISE: list[tuple[str, list[Told], Spoil]] = [
+    ("the output is not", LATE, lambda events: put(message_of(events), "content", 0, "text", "other")),
+    ("the output is not", LATE, lambda events: put(message_of(events), "status", "incomplete")),
+    ("the output is not", LATE, lambda events: put(message_of(events), "content", [])),
+    (
+        "the output is not",
+        LATE,
+        lambda events: put(event(events, "output_item.done"), "item", "content", 0, "annotations", [{"type": "x"}]),
+    ),
+    ("went through", CUT, lambda events: put(event(events, "output_item.done"), "item", "status", "completed")),
+    ("has outputs", CUT, lambda events: put(event(events, "output_item.done"), "item", "outputs", [])),
+    ("in another part", REFUSED, lambda events: put(event(events, "content_part.added"), "part", "type", "x")),
+]
+"""What spoils streams that end in another way."""
+
+
+@pytest.mark.parametrize(("fault", "events", "spoil"), OTHERWISE)
+def test_what_is_spoilt_otherwise_is_found(fault: str, events: list[Told], spoil: Spoil) -> None:
+    events = [(name, json.loads(json.dumps(found))) for name, found in events]
+    spoil(events)
+    assert any(fault in found for found in check(events)), check(events)
 
 
 @pytest.mark.parametrize("fault", SPOILT)

@@ -461,12 +461,22 @@ def test_code() -> None:
 def test_code_and_results_that_stand_alone() -> None:
     found = output(Code("x1", "python", "1"), Code("x1", "python", "2"), CodeResult("", "failed", "no"))
     assert [(item["code"], item["status"], item["outputs"]) for item in found] == [
-        ("1", "completed", None),
+        ("1", "incomplete", None),
         ("2", "failed", [{"type": "logs", "logs": "no"}]),
     ]
     assert found[0]["id"] == "ci_x1" and found[1]["id"].startswith("ci_made_")
     (alone,) = output(CodeResult("x", "deadline_exceeded", ""))
     assert (alone["code"], alone["status"], alone["outputs"]) == ("", "incomplete", [])
+
+
+def test_code_whose_result_never_came() -> None:
+    batches = reply(*blocks(Code("x1", "python", "1")), reason="length")
+    made = both(batches)
+    strict(made)
+    assert sdk_response(told(batches)) == made and made["status"] == "incomplete"
+    assert [(item["status"], item["outputs"]) for item in made["output"]] == [("incomplete", None)]
+    steps = [name.rpartition(".")[2] for name, _ in told(batches) if ".code_interpreter_call." in name]
+    assert steps == ["in_progress", "interpreting"]
 
 
 def test_code_in_pieces() -> None:
@@ -562,7 +572,6 @@ def test_probabilities_of_tokens() -> None:
         ("tool_calls", None),
         ("length", "max_output_tokens"),
         ("content_filter", "content_filter"),
-        ("malformed", None),
         ("other", None),
     ],
 )
@@ -579,6 +588,71 @@ def test_an_answer_that_says_nothing() -> None:
     assert both(reply())["status"] == "completed"
     with pytest.raises(BrokenAnswer, match="WHY"):
         whole(reply(*blocks(Thought("hm")), reason="malformed"))
+
+
+@pytest.mark.parametrize("parts", [(Text("I will"),), (Thought("hm"), Text("I will")), (Text("I"), IMAGE)])
+def test_a_model_that_breaks_off_amid_its_answer_has_failed(parts: tuple[Part, ...]) -> None:
+    """Coding agents come back then; at `completed` they would end their turn."""
+    batches = reply(*blocks(*parts), reason="malformed", message="No such tool.", usage=Usage(input_tokens=3))
+    made = both(batches, STORED)
+    strict(made)
+    found = told(batches)
+    assert found[-1][0] == "response.failed" and sdk_response(found) == response_of(found)
+    assert made["status"] == "failed" and made["completed_at"] is None and made["incomplete_details"] is None
+    broke_off = "The model broke off its answer (WHY). No such tool."
+    assert made["error"] == {"code": "server_error", "message": broke_off}
+    assert len(made["output"]) == len(parts) and made["usage"]["input_tokens"] == 3
+    if isinstance(parts[-1], Text):
+        assert made["output"][-1]["status"] == "incomplete"
+    kept = writer(STORED)
+    kept.whole(events(batches))
+    assert kept.finished is not None and kept.finished.status == "failed"
+
+
+@pytest.mark.parametrize("parts", [(Text("I will"), CALL), (CALL, Text("so")), (ToolCall("c1", "sh", "{}"),)])
+def test_a_model_that_breaks_off_after_a_call_leaves_the_call(parts: tuple[Part, ...]) -> None:
+    style = Style(called={"sh": Called("shell", "sh")})
+    made = both(reply(*blocks(*parts), reason="malformed"), style)
+    assert made["status"] == "completed" and made["error"] is None and len(made["output"]) == len(parts)
+
+
+WHY = "Unable to show the generated image."
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "other"])
+@pytest.mark.parametrize("parts", [(), (Text("", MARK),), (Thought("hm"),)])
+def test_a_refusal_that_is_explained(reason: FinishReason, parts: tuple[Part, ...]) -> None:
+    batches = reply(*blocks(*parts), reason=reason, message=WHY)
+    made = both(batches)
+    strict(made)
+    found = told(batches)
+    assert sdk_response(found) == made
+    assert made["incomplete_details"] == {"reason": "content_filter"}
+    refusal = made["output"][-1]
+    assert refusal.pop("id").startswith("msg_")
+    content = [{"type": "refusal", "refusal": WHY}]
+    assert refusal == {"type": "message", "role": "assistant", "status": "completed", "content": content}
+    names = [name.removeprefix("response.") for name, _ in found]
+    assert names[-6:] == [
+        "content_part.added",
+        "refusal.delta",
+        "refusal.done",
+        "content_part.done",
+        "output_item.done",
+        "incomplete",
+    ]
+    stored = writer(STORED)
+    stored.whole(events(batches))
+    assert stored.finished is not None
+    kept = [part for item in stored.finished.output for part in item.parts or ()]
+    assert kept == list(parts)
+
+
+def test_what_needs_no_refusal() -> None:
+    """Without an explanation there is nothing to say, and beside an answer it would be taken for a part of it."""
+    assert both(reply(reason="content_filter"))["output"] == []
+    assert both(reply(message=WHY))["output"] == []
+    assert texts(both(reply(*blocks(Text("a")), reason="content_filter", message=WHY))["output"]) == ["a"]
 
 
 def test_another_answer_may_follow_one_that_broke_off() -> None:

@@ -429,7 +429,7 @@ async def test_nobody_takes_all_the_places(here: Room, monkeypatch: pytest.Monke
 
 async def test_there_is_only_so_much_work_at_the_same_moment(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background_module, "MAX_JOBS", 2)
-    here.fake.outcomes = [[asyncio.Event()] for _ in range(5)]
+    here.fake.outcomes.extend([asyncio.Event()] for _ in range(5))
     made = await asyncio.gather(*(here.begin(asking()) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(one, Unavailable) for one in made) == 3 and here.background.under_way == 2
 

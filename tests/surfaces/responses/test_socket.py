@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from gemgate.errors import InvalidRequest, RateLimited
 from gemgate.hub.codec import Dropped
 from gemgate.pipeline.exchange import ClientGone, Exchange, RenderError, Send
 from gemgate.surfaces.responses import socket as module
-from gemgate.surfaces.responses.session import Session
+from gemgate.surfaces.responses.session import Session, SessionMemory
 from gemgate.surfaces.responses.socket import ResponsesSocket
 
 PATIENCE_SECONDS = 5.0
@@ -120,10 +121,11 @@ def wire() -> Wire:
 
 @pytest.fixture
 async def socket(turns: Turns, wire: Wire) -> AsyncIterator[ResponsesSocket]:
-    made = ResponsesSocket(turns, wire, max_waiting_bytes=1000)
+    memory = SessionMemory()
+    made = ResponsesSocket(turns, wire, memory, max_waiting_bytes=2000)
     yield made
     await made.aclose()
-    assert not made.busy
+    assert not made.busy and memory.bytes == 0
 
 
 def create(said: object = "hello", **more: object) -> str:
@@ -225,6 +227,28 @@ async def test_streams_and_what_waits_are_bounded(
     assert [len(body["input"]) for body in turns.bodies].count(900) == 2
 
 
+async def test_small_turns_that_wait_are_bounded_too(turns: Turns, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 3)
+    memory = SessionMemory(max_bytes=3000)
+    socket = ResponsesSocket(turns, wire, memory, max_waiting_bytes=10_000)
+    await socket.hear(create("wait", stream_id="a"))
+    await socket.hear(create("wait", stream_id="b"))
+    for stream_id in ("a", "b", "a", "b"):
+        await socket.hear(json.dumps({"type": "response.create", "stream_id": stream_id}))
+    refused = await _error(wire)
+    assert refused["status"] == 413 and refused["stream_id"] == "b"
+    assert memory.bytes > 3 * module.TURN_BYTES
+    turns.go_on.set()
+    await wire.rest()
+    assert memory.bytes == 0 and len(turns.bodies) == 5
+    turns.go_on.clear()
+    for said in ("wait", "wait", "x" * 2000):
+        await socket.hear(create(said))
+    assert (await _error(wire))["status"] == 503
+    await socket.aclose()
+    assert memory.bytes == 0
+
+
 async def _error(wire: Wire) -> dict[str, Any]:
     while (frame := await wire.frame())["type"] != "error":
         pass
@@ -243,6 +267,10 @@ async def test_a_refused_turn_is_a_frame_and_the_next_goes_on(socket: ResponsesS
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
+        (b'{"type":"response.steer","input":"\xff"}', "invalid_json"),
+        (b'{"type":"response.create","input":"\xff"}', "invalid_json"),
+        (b'{"type":"response.create","model":"m","stream_id":"\xed\xa0\x80"}', "invalid_json"),
+        (rb'{"type":"response.create","stream_id":"\ud800"}', "invalid_json"),
         ("", "invalid_json"),
         ("{", "invalid_json"),
         (b"\xff\xfe", "invalid_json"),
@@ -314,3 +342,31 @@ async def test_input_for_a_response_under_way_is_given_back(socket: ResponsesSoc
     told = await wire.frame()
     assert told["type"] == "response.steer.failed" and told["error"]["code"] == "steering_not_supported"
     assert told["steer"] == {"input": steer["input"], "previous_response_id": "resp_1"}
+
+
+async def test_a_fault_of_our_own_is_told_and_ends_nothing(
+    socket: ResponsesSocket, turns: Turns, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await socket.hear(create("wait"))
+    await turns.begun.wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_not_steered", lambda _: 1 / 0)
+        await socket.hear('{"type":"response.steer","stream_id":"s"}')
+    told = await _error(wire)
+    assert told["status"] == 500 and told["stream_id"] == "s" and "division" not in told["error"]["message"]
+    (logged,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert logged.exc_info is not None and logged.exc_info[0] is ZeroDivisionError
+    turns.go_on.set()
+    assert types(await wire.rest()) == WHOLE[1:]
+
+
+async def test_a_client_that_has_gone_is_no_fault(
+    socket: ResponsesSocket, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(text: str) -> None:
+        raise ClientGone
+
+    monkeypatch.setattr(wire, "say", gone)
+    with pytest.raises(ClientGone):
+        await socket.hear('{"type":"response.steer"}')
+    assert not caplog.records

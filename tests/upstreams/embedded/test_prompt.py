@@ -1,5 +1,6 @@
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from gemgate.hub.parts import (
     Uri,
     Vendor,
 )
+from gemgate.protocols.openai_responses.inbound import inbound
 from gemgate.upstreams.embedded.prompt import DEFAULT_MAX_OUTPUT_TOKENS, prompt_of
 
 from .asking import TARGET, generate
@@ -92,11 +94,66 @@ def test_parts_beyond_the_model_are_refused_with_the_cure(part: Part):
     assert refusal.value.param == "system.0"
 
 
-@pytest.mark.parametrize("tool", [BuiltIn("web_search"), BuiltIn("code_execution"), OpaqueTool(VENDOR)])
-def test_tools_beyond_the_model_are_refused_with_the_cure(tool: BuiltIn | OpaqueTool):
+OWN_TOOLS = [
+    (BuiltIn("web_search"), "search the web"),
+    (BuiltIn("code_execution"), "run code"),
+    (BuiltIn("url_context"), "read URLs"),
+    (BuiltIn("maps"), "use maps"),
+    (BuiltIn("image_generation"), "make images"),
+    (OpaqueTool(VENDOR), "use this gemini tool"),
+]
+
+
+@pytest.mark.parametrize(("tool", "ability"), OWN_TOOLS)
+@pytest.mark.parametrize("choice", [None, ToolChoice("auto"), ToolChoice("none"), ToolChoice("required")])
+def test_tools_beyond_the_model_are_passed_over_beside_functions(
+    tool: BuiltIn | OpaqueTool, ability: str, choice: ToolChoice | None
+):
+    prompt = prompt_of(generate("Hi", tools=(WEATHER, tool), tool_choice=choice), TARGET)
+    assert [(drop.path, drop.why) for drop in prompt.dropped] == [
+        ("tools.1", f"the embedded demo model cannot {ability}")
+    ]
+    alone = prompt_of(generate("Hi", tools=(WEATHER,), tool_choice=choice), TARGET)
+    assert prompt.requests == alone.requests and prompt.calls == alone.calls
+
+
+@pytest.mark.parametrize("choice", [None, ToolChoice("none"), ToolChoice("validated")])
+def test_tools_beyond_the_model_are_passed_over_alone(choice: ToolChoice | None):
+    for tool, _ in OWN_TOOLS:
+        prompt = prompt_of(generate("Hi", tools=(tool,), tool_choice=choice), TARGET)
+        assert [drop.path for drop in prompt.dropped] == ["tools.0"]
+        assert prompt.requests == prompt_of(generate("Hi"), TARGET).requests and not prompt.calls
+    assert paths(generate("Hi", tools=tuple(tool for tool, _ in OWN_TOOLS), tool_choice=ToolChoice("auto"))) == [
+        f"tools.{number}" for number in range(len(OWN_TOOLS))
+    ]
+
+
+@pytest.mark.parametrize(("tool", "ability"), OWN_TOOLS)
+def test_a_tool_beyond_the_model_that_must_be_used_is_refused_with_the_cure(tool: BuiltIn | OpaqueTool, ability: str):
+    call = generate("Hi", tools=(tool, BuiltIn("web_search")), tool_choice=ToolChoice("required"))
+    with pytest.raises(InvalidRequest, match=f"{ability}. Set GEMINI_API_KEY=") as refusal:
+        prompt_of(call, TARGET)
+    assert refusal.value.param == "tools.0"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}], "tool_choice": {"type": "web_search"}},
+        {
+            "tools": [{"type": "function", "name": "f"}, {"type": "image_generation"}],
+            "tool_choice": {"type": "image_generation"},
+        },
+        {"tools": [{"type": "web_search"}], "tool_choice": "required"},
+    ],
+)
+def test_what_a_client_forces_is_refused_where_it_stood(told: dict[str, Any]):
+    parsed = inbound(json.dumps({"model": "m", "input": "hi"} | told).encode())
+    assert isinstance(parsed.call, Generate)
     with pytest.raises(InvalidRequest, match="Set GEMINI_API_KEY=") as refusal:
-        prompt_of(generate("Hi", tools=(WEATHER, tool)), TARGET)
-    assert refusal.value.param == "tools.1"
+        prompt_of(parsed.call, TARGET)
+    where = refusal.value.param or ""
+    assert parsed.paths[where] == f"tools.{len(told['tools']) - 1}"
 
 
 def test_a_search_suffix_is_refused():

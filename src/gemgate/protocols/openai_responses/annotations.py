@@ -5,15 +5,19 @@ from gemgate.protocols.shared.cited import Cited
 from gemgate.protocols.shared.track import ContentTrack
 
 
-def annotations(cited: Cited, begun: int, track: ContentTrack) -> list[dict[str, object]]:
-    """Take what is due for a message that ends; it began at the character `begun` of all that the answer says.
+class Sources(Cited):
+    """The sources of an answer, taken by where they begin."""
 
-    Offsets count characters of the message's own text.
+    def starting_in(self, begun: int, end: int) -> list[Citation]:
+        """Take those that begin in this piece of the answer."""
+        return self._taken([place for place in self._waiting if begun <= place[1] < end])
+
+
+def annotation(citation: Citation, title: str, begun: int, track: ContentTrack) -> dict[str, str | int]:
+    """Give a source of a message that began at the character `begun` of all that the answer says.
+
+    Offsets count characters of the message's own text; what reaches out of it is cut off.
     """
-    return [_annotation(citation, cited.found[citation.url], begun, track) for citation in cited.due_after(begun)]
-
-
-def _annotation(citation: Citation, title: str, begun: int, track: ContentTrack) -> dict[str, object]:
     start = min(max(citation.start - begun, 0), track.visible)
     end = min(max(citation.end - begun, start), track.visible)
     return {

@@ -39,6 +39,7 @@ from gemgate.hub.parts import (
     ToolCall,
     ToolResult,
 )
+from gemgate.protocols.openai_responses.annotations import Sources
 from gemgate.protocols.openai_responses.code_run import CodeRun
 from gemgate.protocols.openai_responses.ending import Ending, ending
 from gemgate.protocols.openai_responses.function_call import FunctionCall
@@ -46,11 +47,12 @@ from gemgate.protocols.openai_responses.held_call import HeldCall
 from gemgate.protocols.openai_responses.hosted import CODE_ID, MADE
 from gemgate.protocols.openai_responses.image_call import drafts_asked, write_image
 from gemgate.protocols.openai_responses.message import Message, Status
+from gemgate.protocols.openai_responses.messages import Messages
 from gemgate.protocols.openai_responses.output import Output
 from gemgate.protocols.openai_responses.reasoning import Reasoning
+from gemgate.protocols.openai_responses.refusal import write_refusal
 from gemgate.protocols.openai_responses.searches import write_searches
 from gemgate.protocols.openai_responses.style import Called, Style
-from gemgate.protocols.shared.cited import Cited
 from gemgate.protocols.shared.media_text import media_text
 from gemgate.protocols.shared.seals import Seal, sealed, target
 
@@ -68,12 +70,13 @@ class Answer:
     __slots__ = (
         "_add",
         "_call",
-        "_cited",
+        "_called",
         "_container_id",
         "_drafts",
         "_drafts_asked",
         "_ending",
         "_family",
+        "_messages",
         "_more",
         "_new_id",
         "_open",
@@ -82,9 +85,9 @@ class Answer:
         "_pieces",
         "_ran",
         "_said",
+        "_sources",
         "_style",
         "_target",
-        "_visible",
         "usage",
     )
 
@@ -109,13 +112,12 @@ class Answer:
         """The call or code that has begun, as seals name it."""
         self._ran: set[str] = set()
         """Ids of code."""
-        self._visible = 0
-        """How many characters of visible text stand in the messages that are closed."""
         self._drafts: list[Media] = []
         self._drafts_asked = drafts_asked(style.echo.get("tools"))
-        self._said = False
+        self._said = self._called = False
         self._ending: Ending | None = None
-        self._cited = Cited()
+        self._sources = Sources()
+        self._messages = Messages(output, self._sources)
         self.usage = Usage()
 
     @property
@@ -143,12 +145,11 @@ class Answer:
             case BlockEnd():
                 self._end(event.signature)
             case Citations():
-                self._cited.cite(event)
+                self._sources.cite(event)
             case PagesRead():
-                self._cited.read(event.pages)
+                self._sources.read(event.pages)
             case Logprobs():
-                if isinstance(self._open, Message):
-                    self._open.weigh(event.tokens)
+                self._messages.weigh(event.tokens)
             case Finish():
                 self._finish(event)
             case _:
@@ -222,7 +223,7 @@ class Answer:
     def _message(self) -> Message:
         if not isinstance(self._open, Message):
             self._close()
-            self._open = Message(self._output, f"msg_{self._new_id()}", self._visible)
+            self._open = self._messages.begin(f"msg_{self._new_id()}")
             self._said = True
         return self._open
 
@@ -242,7 +243,7 @@ class Answer:
         self._target = target(replace(part, id=call_id))
         self._sign(self._target, part.signature)
         self._close()
-        self._said = True
+        self._said = self._called = True
         called = self._style.called.get(part.name, FUNCTION)
         if called.kind is None:
             known = self._function(called, part.name, call_id)
@@ -305,9 +306,13 @@ class Answer:
 
     def _finish(self, finish: Finish) -> None:
         """Nothing has changed where this raises: another answer may follow in the place of one that broke off."""
-        self._ending = ending(finish, said=self._said)
-        self._close(self._ending.status)
-        write_searches(self._output, self._cited, self._new_id)
+        self._ending = ending(finish, said=self._said, called=self._called)
+        self._messages.deal()
+        self._close("completed" if self._ending.status == "completed" else "incomplete")
+        self._messages.amend()
+        if self._ending.refusal:
+            write_refusal(self._output, f"msg_{self._new_id()}", self._ending.refusal)
+        write_searches(self._output, self._sources, self._new_id)
 
     # ── items ──
 
@@ -328,7 +333,7 @@ class Answer:
     def _close(self, status: Status = "completed") -> None:
         match self._open:
             case Message() as message:
-                self._visible = message.close(status, self._cited)
+                self._messages.close(message, status)
             case Reasoning() as reasoning:
                 reasoning.close(None)
             case CodeRun() as run:

@@ -25,7 +25,7 @@ class CodeRun:
         self._steps = output.steps
         self._code = ""
         self._outputs: list[dict[str, str]] | None = None
-        self._status = "completed"
+        self._status = "incomplete"
         self.over = False
         """Whether it has a result."""
 
@@ -51,6 +51,7 @@ class CodeRun:
         self._outputs = [*(self._outputs or ()), {"type": "image", "url": media_url(image)}]
 
     def close(self) -> None:
-        """End it."""
-        self._open.tell(b"response.code_interpreter_call.completed")
+        """End it; without a result it stays incomplete."""
+        if self.over:
+            self._open.tell(b"response.code_interpreter_call.completed")
         self._open.close({"status": self._status, "code": self._code, "outputs": self._outputs})

@@ -15,12 +15,14 @@ MADE = "made_"
 
 OUTCOMES = {"completed": "ok", "incomplete": "deadline_exceeded"}
 """By the status of the run; any other has failed."""
+UNFINISHED = frozenset({"in_progress", "interpreting", "incomplete"})
+"""Statuses of a run whose result never came, where it has no outputs."""
 MAX_OUTPUTS = 100
 """How many outputs of one run are searched for images."""
 
 
 def code_run(item: wire.Item) -> list[Part]:
-    """Give code, what it printed, and the images that it drew, as far as they are there; without code nothing."""
+    """Give code, what came of it, and the images that it drew, as far as they are there; without code nothing."""
     code = plain_text(item.code)
     if not code:
         return []
@@ -29,8 +31,10 @@ def code_run(item: wire.Item) -> list[Part]:
     outputs = read_or_none(wire.decode_outputs, item.outputs) if is_given(item.outputs) else None
     printed = "\n".join(output.logs for output in outputs or () if output.logs)
     drawn = (_drawn(output) for output in (outputs or ())[:MAX_OUTPUTS])
-    ran = CodeResult(code_id, OUTCOMES.get(item.status or "completed", "failed"), printed)
-    return [Code(code_id, "python", code), ran, *(image for image in drawn if image is not None)]
+    made: list[Part] = [Code(code_id, "python", code)]
+    if outputs is not None or item.status not in UNFINISHED:
+        made.append(CodeResult(code_id, OUTCOMES.get(item.status or "completed", "failed"), printed))
+    return [*made, *(image for image in drawn if image is not None)]
 
 
 def _drawn(output: wire.CodeOutput) -> Media | None:

@@ -1,7 +1,7 @@
 """A request for a response → `Call`."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -26,7 +26,7 @@ from gemgate.protocols.shared.nested import read as read_member
 from gemgate.protocols.shared.raw_json import is_given
 from gemgate.protocols.shared.reading import unreadable
 from gemgate.protocols.shared.service_tiers import service_tier
-from gemgate.protocols.shared.unknown import unknown
+from gemgate.protocols.shared.unknown import UNKNOWN, unknown
 
 NO_EFFECT = frozenset(
     (
@@ -84,6 +84,19 @@ PLAIN = NO_EFFECT | {
 """Fields of plain requests: with no others nothing else need be looked for."""
 
 LOGPROBS = "message.output_text.logprobs"
+INCLUDED = frozenset(
+    (
+        "",
+        LOGPROBS,
+        ENCRYPTED,
+        "web_search_call.action.sources",
+        "code_interpreter_call.outputs",
+        "message.input_image.image_url",
+        "file_search_call.results",
+        "computer_call_output.output.image_url",
+    )
+)
+"""What is there in any case, is read elsewhere, or belongs to tools, which tell themselves where they are lost."""
 MISSING = "missing_required_parameter"
 
 PATHS = {
@@ -130,8 +143,10 @@ def read(body: bytes | memoryview, *, counts: bool = False) -> Asked:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
     _check(asked.request)
+    if isinstance(asked.request.conversation, wire.Conversation):
+        _check_conversation(asked.members["conversation"])
     if not counts:
-        _check_input(asked.request)
+        _check_input(asked)
     return asked
 
 
@@ -180,15 +195,24 @@ def _check(request: wire.Request) -> None:
         )
 
 
+def _check_conversation(raw: Raw) -> None:
+    members = wire.decode_members(raw)
+    if members and "id" not in members:
+        raise InvalidRequest("A conversation is named by its id.", param="conversation.id", code=MISSING)
+
+
 def _conversation_id(request: wire.Request) -> str | None:
     given = request.conversation
     return given.id if isinstance(given, wire.Conversation) else given
 
 
-def _check_input(request: wire.Request) -> None:
+def _check_input(asked: Asked) -> None:
+    request = asked.request
     if not (is_given(request.input) or request.previous_response_id or _conversation_id(request)):
+        chats = _is_said(asked.members, "messages")
         raise InvalidRequest(
-            "There is nothing to answer. Send input, or a previous_response_id or a conversation to go on from.",
+            "There is nothing to answer. Send input, or a previous_response_id or a conversation to go on from."
+            + (" messages is Chat's; here it is input." if chats else ""),
             param="input",
             code=MISSING,
         )
@@ -215,6 +239,8 @@ def _parsed(request: wire.Request, members: dict[str, Raw], past: Past, style: S
     if talk.compacts:
         call = summing(call)
     dropped = (*more.dropped, *talk.dropped) if more.dropped or talk.dropped else ()
+    if request.include:
+        dropped += _not_included(request.include)
     paths = PATHS | more.paths | talk.paths if more.paths or talk.paths else PATHS
     if not request.top_logprobs and call.sampling.logprobs is not None:
         paths = paths | {"sampling.logprobs": "include"}
@@ -254,6 +280,11 @@ def _more(request: wire.Request, members: dict[str, Raw], talk: Conversation) ->
         dropped=(*dropped, *wished.dropped, *form.dropped, *offered.dropped),
         paths=wished.paths | form.paths | offered.paths,
     )
+
+
+def _not_included(asked: Sequence[str]) -> tuple[Dropped, ...]:
+    """Record what is to be included and cannot be."""
+    return tuple(Dropped(f"include.{at}", UNKNOWN) for at, name in enumerate(asked) if name not in INCLUDED)
 
 
 def _is_said(members: Mapping[str, Raw], name: str) -> bool:

@@ -43,6 +43,10 @@ class Output:
         index = len(self._records) - 1
         self.steps.tell(b"response.output_item.done", b'"output_index":%d,"item":%b' % (index, record.json))
 
+    def amend(self, index: int, item: Item) -> None:
+        """Put something else in the place of an item that is closed: of what is told, only the end will show it."""
+        self._records[index].json = encode(item)
+
     def keep(self, part: Part) -> None:
         """Put a part to the item that is open or was last: to its own, if it has one."""
         (self._records[-1].parts if self._records else self._early).append(part)
@@ -63,14 +67,14 @@ class Output:
 class OpenItem:
     """An item that is being written."""
 
-    __slots__ = ("_known", "_members", "_output")
+    __slots__ = ("_index", "_known", "_members", "_output")
 
     def __init__(self, output: Output, known: Item, begun: Item) -> None:
         """`known` is what it has from beginning to end (its `id` among it), `begun` what is still to change."""
         self._output = output
         self._known = known
-        index = output.begin(known | begun)
-        self._members = b'"item_id":%b,"output_index":%d' % (encode(known["id"]), index)
+        self._index = output.begin(known | begun)
+        self._members = b'"item_id":%b,"output_index":%d' % (encode(known["id"]), self._index)
 
     def tell(self, name: bytes, more: bytes = b"") -> None:
         """Tell an event of this item."""
@@ -83,3 +87,7 @@ class OpenItem:
     def close(self, become: Item) -> None:
         """End it."""
         self._output.end(self._known | become)
+
+    def amend(self, become: Item) -> None:
+        """Say what it has become after all, when it is closed."""
+        self._output.amend(self._index, self._known | become)

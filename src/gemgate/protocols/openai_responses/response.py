@@ -37,6 +37,7 @@ def ended(ending: Ending, output: Sequence[bytes], usage: Usage, seconds: Callab
     return State(
         status=encode(ending.status),
         completed=b"%d" % int(seconds()) if seconds is not None and ending.status == "completed" else b"null",
+        error=encode(failed(ending.error)) if ending.error is not None else b"null",
         incomplete=encode({"reason": ending.reason}) if ending.reason else b"null",
         output=_listed(output),
         usage=encode(usage_object(usage)),

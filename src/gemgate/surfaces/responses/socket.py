@@ -9,9 +9,10 @@ from typing import Protocol, TypeVar
 from msgspec import DecodeError, Raw, Struct, ValidationError, json
 
 from gemgate.errors import GemgateError, InvalidRequest, TooLarge
+from gemgate.observe.log import LOGGER
 from gemgate.pipeline.exchange import ClientGone, Exchange, Headers, Message, RenderError, Send
 from gemgate.protocols.openai_responses.errors import render_frame
-from gemgate.surfaces.responses.session import Session
+from gemgate.surfaces.responses.session import Session, SessionMemory
 
 T = TypeVar("T")
 
@@ -20,6 +21,10 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 
 MAX_STREAMS = 16
 MAX_STREAM_ID = 128
+MAX_WAITING = 64
+TURN_BYTES = 500
+"""What a turn takes while it waits, besides its body."""
+
 ENVELOPE = ("type", "event_id", "stream_id", "response", "generate", "stream", "background")
 """Members of a frame that are no members of the request in it, or go without saying."""
 
@@ -74,6 +79,10 @@ class _Turn(Struct):
     body: bytes
     warms_up: bool
 
+    @property
+    def size(self) -> int:
+        return len(self.body) + TURN_BYTES
+
 
 class _Stream:
     """Turns that are answered one after the other."""
@@ -96,15 +105,17 @@ class ResponsesSocket:
     """Answers what is said in one connection.
 
     Turns of one `stream_id`, or of none, are answered in their order; those of several at the same time. What waits
-    may have `max_waiting_bytes` in all.
+    may have `max_waiting_bytes` in all. `memory` bounds what all connections remember and have waiting.
     """
 
-    def __init__(self, turns: Turns, connection: Connection, max_waiting_bytes: int) -> None:
+    def __init__(self, turns: Turns, connection: Connection, memory: SessionMemory, max_waiting_bytes: int) -> None:
         self._turns = turns
         self._connection = connection
+        self._memory = memory
         self._max_waiting_bytes = max_waiting_bytes
+        self._waiting = 0
         self._waiting_bytes = 0
-        self._session = Session()
+        self._session = Session(memory)
         self._streams: dict[str, _Stream] = {}
         self._heads: dict[str, bytes] = {}
         """What the first event of a turn still has to tell."""
@@ -116,45 +127,56 @@ class ResponsesSocket:
         return bool(self._streams)
 
     async def hear(self, frame: str | bytes) -> None:
-        """Take in a frame; its faults are told in one."""
-        stream_id = ""
+        """Take in a frame; its faults are told in one, and end nothing else."""
         try:
-            event = _read(_decode_event, frame)
+            event = _read(_decode_event, _text(frame))
             if len(event.stream_id or "") > MAX_STREAM_ID:
                 raise InvalidRequest(f"A stream_id has at most {MAX_STREAM_ID} characters.", param="stream_id")
-            stream_id = event.stream_id or ""
-            match event.type:
-                case "response.create":
-                    self._take(_turn(frame), stream_id)
-                case "response.cancel":
-                    self._cancel(stream_id)
-                case "response.steer":
-                    await self._say(_not_steered(event), stream_id)
-                case _:
-                    raise InvalidRequest(
-                        f"Unknown event type {event.type[:80]!r}. This server takes response.create and "
-                        "response.cancel.",
-                        param="type",
-                        code="unknown_event_type" if event.type else "missing_required_parameter",
-                    )
+        except GemgateError as error:
+            await self._say(render_frame(error)[1], "")
+            return
+        stream_id = event.stream_id or ""
+        try:
+            await self._follow(event, frame, stream_id)
         except GemgateError as error:
             await self._say(render_frame(error)[1], stream_id)
+        except ClientGone:
+            raise
+        except Exception:
+            LOGGER.exception("an event of a WebSocket was not understood")
+            await self._say(render_frame(_unforeseen())[1], stream_id)
+
+    async def _follow(self, event: _Event, frame: str | bytes, stream_id: str) -> None:
+        match event.type:
+            case "response.create":
+                self._take(_turn(frame), stream_id)
+            case "response.cancel":
+                self._cancel(stream_id)
+            case "response.steer":
+                await self._say(_not_steered(event), stream_id)
+            case _:
+                raise InvalidRequest(
+                    f"Unknown event type {event.type[:80]!r}. This server takes response.create and response.cancel.",
+                    param="type",
+                    code="unknown_event_type" if event.type else "missing_required_parameter",
+                )
 
     async def aclose(self) -> None:
-        """End the turns under way: the client has gone."""
+        """End the turns under way, and forget everything: the client has gone."""
         self._gone = True
         tasks = [stream.task for stream in self._streams.values() if stream.task is not None]
         for task in tasks:
             task.cancel()
+        for stream in self._streams.values():
+            while stream.waiting:
+                self._next(stream)
+        self._session.close()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _take(self, turn: _Turn, stream_id: str) -> None:
         stream = self._streams.get(stream_id)
         if stream is not None:
-            if self._waiting_bytes + len(turn.body) > self._max_waiting_bytes:
-                raise TooLarge("More waits in this connection than this server keeps. Wait for what is being answered.")
-            self._waiting_bytes += len(turn.body)
-            stream.waiting.append(turn)
+            self._wait(turn, stream)
             return
         if len(self._streams) >= MAX_STREAMS:
             raise InvalidRequest(
@@ -162,6 +184,22 @@ class ResponsesSocket:
             )
         stream = self._streams[stream_id] = _Stream()
         self._begin(turn, stream, stream_id)
+
+    def _wait(self, turn: _Turn, stream: _Stream) -> None:
+        if self._waiting >= MAX_WAITING or self._waiting_bytes + turn.size > self._max_waiting_bytes:
+            raise TooLarge("More waits in this connection than this server keeps. Wait for what is being answered.")
+        self._memory.wait(turn.size)
+        self._waiting += 1
+        self._waiting_bytes += turn.size
+        stream.waiting.append(turn)
+
+    def _next(self, stream: _Stream) -> _Turn:
+        """Take the turn that has waited longest."""
+        turn = stream.waiting.popleft()
+        self._memory.waited(turn.size)
+        self._waiting -= 1
+        self._waiting_bytes -= turn.size
+        return turn
 
     def _begin(self, turn: _Turn, stream: _Stream, stream_id: str) -> None:
         stream.cancelled = False
@@ -171,9 +209,7 @@ class ResponsesSocket:
 
     def _go_on(self, stream: _Stream, stream_id: str) -> None:
         if stream.waiting and not self._gone:
-            turn = stream.waiting.popleft()
-            self._waiting_bytes -= len(turn.body)
-            self._begin(turn, stream, stream_id)
+            self._begin(self._next(stream), stream, stream_id)
             return
         del self._streams[stream_id]
         if not self._streams:
@@ -245,6 +281,16 @@ def _head(headers: Headers) -> bytes:
     return json.encode({told_as: told[name].decode() for name, told_as in HEADERS.items() if name in told})
 
 
+def _text(frame: str | bytes) -> str | bytes:
+    """Look whether a frame is UTF-8 throughout: parts of it are passed over unread, and go out again."""
+    if isinstance(frame, bytes):
+        try:
+            frame.decode()
+        except UnicodeError as error:
+            raise InvalidRequest(f"The event is not valid UTF-8: {error}", code="invalid_json") from error
+    return frame
+
+
 def _read(decode: Callable[[str | bytes | Raw], T], frame: str | bytes | Raw) -> T:
     try:
         return decode(frame)
@@ -254,6 +300,10 @@ def _read(decode: Callable[[str | bytes | Raw], T], frame: str | bytes | Raw) ->
         raise InvalidRequest("The event is nested too deeply.", code="nested_too_deeply") from error
     except (DecodeError, UnicodeError) as error:
         raise InvalidRequest(f"The event is not valid JSON: {error}", code="invalid_json") from error
+
+
+def _unforeseen() -> GemgateError:
+    return GemgateError("Something went wrong inside this server; its log says what.")
 
 
 def _cancelled() -> GemgateError:

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from gemgate.catalog.catalog import Target
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import BuiltIn, BuiltInKind, Function, Generate, OpaqueTool, Reasoning, Sampling
+from gemgate.hub.call import Function, Generate, Reasoning, Sampling
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import Code, CodeResult, JsonText, Media, Opaque, Part, Text, Thought, ToolCall, ToolResult
 from gemgate.upstreams.embedded.advice import beyond_demo
 from gemgate.upstreams.embedded.grammar import Grammar, SchemaError
+from gemgate.upstreams.embedded.own_tools import WEB_SEARCH, passed_over, refuse_forced
 from gemgate.upstreams.embedded.tools import (
     call_grammar,
     call_text,
@@ -34,14 +35,6 @@ _REPETITION_PENALTY = 0.8
 # llama.cpp reads the highest 32-bit value as "random".
 _SEEDS = 0xFFFFFFFF
 
-_BUILT_IN: dict[BuiltInKind, str] = {
-    "web_search": "search the web",
-    "code_execution": "run code",
-    "url_context": "read URLs",
-    "maps": "use maps",
-    "image_generation": "make images",
-}
-
 
 class Prompt(Struct, frozen=True, kw_only=True):
     """What llama.cpp is asked: one request for each candidate, alike but for their seeds."""
@@ -57,10 +50,11 @@ class Prompt(Struct, frozen=True, kw_only=True):
 def prompt_of(call: Generate, target: Target) -> Prompt:
     """Say what llama.cpp is to be asked for a call; raises `InvalidRequest` for what the model cannot do."""
     _refuse_beyond(call, target)
+    refuse_forced(call)
     functions, forced = callable_functions(call)
     if forced and not functions:
         raise InvalidRequest("A function call is required, but no such function is offered.", param="tool_choice")
-    dropped = _dropped(call, target)
+    dropped = passed_over(call) + _dropped(call, target)
     grammar = ""
     if functions:
         grammar, ignored = _grammar_of_calls(functions, forced)
@@ -134,17 +128,7 @@ def _text(part: Part, path: str) -> str:
 
 def _refuse_beyond(call: Generate, target: Target) -> None:
     if target.web_search:
-        raise beyond_demo(_BUILT_IN["web_search"], "model")
-    for index, tool in enumerate(call.tools):
-        match tool:
-            case Function():
-                pass
-            case BuiltIn():
-                raise beyond_demo(_BUILT_IN[tool.kind], f"tools.{index}")
-            case OpaqueTool():
-                raise beyond_demo(f"use this {tool.vendor.format} tool", f"tools.{index}")
-            case _:
-                assert_never(tool)
+        raise beyond_demo(WEB_SEARCH, "model")
     if call.sampling.candidates > MAX_CANDIDATES:
         raise InvalidRequest(f"At most {MAX_CANDIDATES} answers at once.", param="sampling.candidates")
     for modality in call.output.modalities:
