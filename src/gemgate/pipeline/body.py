@@ -20,6 +20,11 @@ def stated_length(exchange: Exchange) -> int | None:
     return int(stated) if stated.isdigit() else None
 
 
+def readable(body: bytes | mmap.mmap) -> bytes | memoryview:
+    """Give a body as codecs read it, without a copy."""
+    return body if isinstance(body, bytes) else memoryview(body)
+
+
 async def read_body(exchange: Exchange, limit_bytes: int) -> bytes | mmap.mmap:
     """Read a body whole; one of more than a megabyte lies in a temporary file, mapped.
 

@@ -62,6 +62,12 @@ class SignatureStore(Protocol):
         ...
 
 
+WORKING = ("queued", "in_progress")
+"""Statuses of responses that are not over."""
+OVER = ("completed", "incomplete")
+"""Statuses of answers that a conversation goes on from."""
+
+
 class StoredItem(Struct, frozen=True):
     """An item of a response or of a conversation.
 

@@ -4,12 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from gemgate.store import chains, conversation_rows, item_rows
-from gemgate.store.protocols import StoredItem, StoredResponse
+from gemgate.store.protocols import OVER, StoredItem, StoredResponse
 from gemgate.store.purge import purge
 
 MAX_ABANDONED = 100
-
-OVER = frozenset({"completed", "incomplete"})
 
 COLUMNS = (
     "SELECT id, caller_id, status, document, created_at, expires_at, previous_id, conversation_id, background, "

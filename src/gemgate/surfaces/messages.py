@@ -4,6 +4,7 @@ from mmap import mmap
 
 from msgspec import json
 
+from gemgate.pipeline.body import readable
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.preview import DryRun, Preview
@@ -19,17 +20,13 @@ class MessagesSurface:
 
     async def create(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Answer one request."""
-        await self._handler.generate(exchange, inbound(_readable(body)))
+        await self._handler.generate(exchange, inbound(readable(body)))
 
     async def count_tokens(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Tell how long a prompt is."""
-        count = await self._handler.count_tokens(exchange, inbound_count(_readable(body)))
+        count = await self._handler.count_tokens(exchange, inbound_count(readable(body)))
         await exchange.answer(200, json.encode({"input_tokens": count}))
 
     def preview(self, body: bytes) -> Preview:
         """Tell what would be sent for a request."""
         return self._dry_run(inbound(body))
-
-
-def _readable(body: bytes | mmap) -> bytes | memoryview:
-    return body if isinstance(body, bytes) else memoryview(body)

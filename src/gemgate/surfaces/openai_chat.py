@@ -3,6 +3,7 @@
 from mmap import mmap
 from typing import Literal
 
+from gemgate.pipeline.body import readable
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.preview import DryRun, Preview
@@ -22,7 +23,7 @@ class ChatSurface:
 
     async def complete(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Answer one request."""
-        parsed = inbound(body if isinstance(body, bytes) else memoryview(body), images=self._images)
+        parsed = inbound(readable(body), images=self._images)
         await self._handler.generate(exchange, parsed)
 
     def preview(self, body: bytes) -> Preview:

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gemgate.errors import BrokenAnswer, UpstreamError
 from gemgate.hub.call import Generate
-from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Citations, Event, Finish, FinishReason, Usage
+from gemgate.hub.events import BlockDelta, BlockEnd, BlockStart, Citations, Event, Failure, Finish, FinishReason, Usage
 from gemgate.hub.parts import Code, Message, Text, Thought, ToolCall
 from gemgate.protocols.openai_responses.compaction import introduced, opened_summary, sealed_summary
 from gemgate.protocols.openai_responses.conversation import Past, conversation
@@ -19,7 +19,7 @@ from gemgate.protocols.openai_responses.style import Style
 from gemgate.protocols.openai_responses.summing import WORDS
 from tests.protocols.openai_responses.replies import blocks, both, reply, told, writer
 
-SHORT = Style(compacts=True, stored=True)
+SHORT = Style(compacts=True, stored=True, keeps_parts=True)
 TRIGGER = {"type": "compaction_trigger"}
 
 
@@ -93,6 +93,11 @@ def test_without_a_summary_there_is_an_error(
     with pytest.raises(error, match="no summary") as caught:
         both(reply(*made, reason=reason), SHORT)
     assert type(caught.value) is error
+
+
+def test_what_the_upstream_fails_of_is_an_error() -> None:
+    with pytest.raises(UpstreamError, match="Oh"):
+        writer(SHORT).whole([BlockStart(0, Text("x")), Failure(UpstreamError("Oh."))])
 
 
 def test_another_may_follow_one_that_broke_off() -> None:

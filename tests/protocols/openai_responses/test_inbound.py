@@ -14,12 +14,12 @@ from openai.types.responses.response_create_params import ResponseCreateParamsBa
 from openai.types.responses.response_includable import ResponseIncludable
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import CountTokens, Generate, Output, Reasoning, Sampling
+from gemgate.hub.call import Generate, Output, Reasoning, Sampling
 from gemgate.hub.parts import Text, Vendor
 from gemgate.protocols.gemini.outbound import outbound
 from gemgate.protocols.openai_responses import wire
 from gemgate.protocols.openai_responses.conversation import Past
-from gemgate.protocols.openai_responses.inbound import LOGPROBS, inbound, inbound_count, read, understood
+from gemgate.protocols.openai_responses.inbound import LOGPROBS, inbound, read, understood
 from gemgate.protocols.openai_responses.kept import KeptItem
 from gemgate.protocols.openai_responses.style import Style
 from gemgate.protocols.openai_responses.writer import ResponsesWriter
@@ -253,7 +253,9 @@ def test_the_answer_repeats_the_request() -> None:
 
 def test_the_surface_has_its_say_in_the_style() -> None:
     asked = read(b'{"model":"m","input":"hi","reasoning":{"effort":"low"}}')
-    parsed = understood(asked, style=Style(framing="lines", response_id="x", queued=True, stored=True))
+    parsed = understood(
+        asked, style=Style(framing="lines", response_id="x", queued=True, stored=True, keeps_parts=True)
+    )
     style = parsed.write.keywords["style"]  # type: ignore[attr-defined]
     assert (style.framing, style.response_id, style.queued, style.stored) == ("lines", "x", True, True)
     assert style.reasoning == "asked" and style.echo.keys() == {"model", "input", "reasoning"}
@@ -274,12 +276,6 @@ def test_tools_that_were_defined_before_are_still_offered() -> None:
     kept = KeptItem(json.dumps({"type": "tool_search_output", "call_id": "1", "tools": [tool]}).encode())
     call = understood(read(b'{"model":"m","input":"hi","previous_response_id":"r"}'), Past((kept,))).call
     assert isinstance(call, Generate) and len(call.tools) == 1
-
-
-def test_the_length_of_a_prompt() -> None:
-    body = json.dumps({"model": "m", "input": "hi", "tools": [{"type": "function", "name": "f"}]}).encode()
-    counted = inbound_count(body)
-    assert counted.call == CountTokens(call_of(tools=[{"type": "function", "name": "f"}]))
 
 
 # ── faults ──

@@ -78,7 +78,7 @@ SIGNED = ToolCall("c1", "f", '{"a":1}', MARK)
 IMAGE = Media("image/png", Inline("AAAA"))
 DRAFT = Media("image/png", Inline("BBBB"), thought=True)
 UNASKED = Style(reasoning="unasked")
-STORED = Style(stored=True)
+STORED = Style(stored=True, keeps_parts=True)
 
 
 def kinds(found: list[Json]) -> list[str]:
@@ -732,6 +732,14 @@ def test_an_error_on_a_websocket() -> None:
 # ── what is kept ──
 
 
+def test_it_says_when_it_was_completed() -> None:
+    timed = replace(identity(), seconds=lambda: 1_700_000_000.9)
+    sequence = events(reply(*blocks(Text("a"))))
+    assert json.loads(ResponsesWriter(timed).whole(sequence))["completed_at"] == 1_700_000_000
+    cut = events(reply(*blocks(Text("a")), reason="length"))
+    assert json.loads(ResponsesWriter(timed).whole(cut))["completed_at"] is None
+
+
 def test_what_is_kept_of_an_answer() -> None:
     parts = (Text("", MARK), Thought("hm"), SIGNED, DRAFT, Text("a"), Opaque(Vendor("gemini", "{}")), Text("b", MARK))
     made = writer(STORED)
@@ -743,17 +751,9 @@ def test_what_is_kept_of_an_answer() -> None:
     assert [item.parts for item in done.output] == [parts[:2], (SIGNED, DRAFT), parts[4:], ()]
 
 
-@pytest.mark.parametrize(
-    ("style", "keeps"),
-    [
-        (Style(), False),
-        (STORED, True),
-        (Style(framing="lines"), True),
-        (Style(conversation_id="conv_1"), True),
-    ],
-)
-def test_parts_are_kept_where_somebody_asks_for_them(style: Style, keeps: bool) -> None:
-    made = writer(style)
+@pytest.mark.parametrize("keeps", [False, True])
+def test_parts_are_kept_where_somebody_asks_for_them(keeps: bool) -> None:
+    made = writer(Style(keeps_parts=keeps))
     made.whole(events(reply(*blocks(Text("a")))))
     assert made.finished is not None
     assert made.finished.output[0].parts == ((Text("a"),) if keeps else None)
@@ -763,7 +763,12 @@ def test_parts_are_kept_where_somebody_asks_for_them(style: Style, keeps: bool) 
 @given(replies(), st.sampled_from(["asked", "unasked"]), st.booleans(), st.randoms(use_true_random=False))
 def test_any_answer(given_reply: Reply, reasoning: Any, stored: bool, chance: Any) -> None:
     """Streamed is whole, however it was cut; the grammar holds; and the parts of the items are those of the answer."""
-    style = Style(reasoning=reasoning, stored=stored, called={"a": Called("custom", "a"), "b": Called("shell", "b")})
+    style = Style(
+        reasoning=reasoning,
+        stored=stored,
+        keeps_parts=stored,
+        called={"a": Called("custom", "a"), "b": Called("shell", "b")},
+    )
     sequence = _in_pieces(unfold(given_reply), chance)
     try:
         expected = whole([sequence], style)

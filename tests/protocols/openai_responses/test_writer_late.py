@@ -166,7 +166,7 @@ def test_nothing_is_lost(pieces: list[Any], reason: Any) -> None:
             case _:
                 made += blocks(piece)
     response = both(reply(*made, reason=reason))
-    kept = writer(Style(stored=True))
+    kept = writer(Style(stored=True, keeps_parts=True))
     kept.whole(events(reply(*made, reason=reason)))
     assert kept.finished is not None
     for content in contents(response):
@@ -179,7 +179,7 @@ def test_nothing_is_lost(pieces: list[Any], reason: Any) -> None:
 
 
 def _again(made: list[Event], reason: Any) -> Any:
-    streamed = writer(Style(stored=True))
+    streamed = writer(Style(stored=True, keeps_parts=True))
     for batch in reply(*made, reason=reason):
         streamed.stream(batch)
     streamed.end()

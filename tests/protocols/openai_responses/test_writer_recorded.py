@@ -23,7 +23,7 @@ from tests.protocols.test_replay_matrix import STARTS_NOTHING, breaks_off, candi
 pytestmark = needs_recordings
 
 STATUSES = {"MAX_TOKENS": "max_output_tokens", "SAFETY": "content_filter"}
-STORED = Style(stored=True)
+STORED = Style(stored=True, keeps_parts=True)
 
 
 @pytest.mark.parametrize("form", FORMS)

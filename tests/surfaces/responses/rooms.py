@@ -56,7 +56,7 @@ class Room:
         """Begin a response in the background; gives its id as soon as that is answered."""
         asked = read(json.dumps({"model": "m", "input": "hi", "background": True} | body).encode())
         bare = self.clock.new_id()
-        style = Style(framing="lines", response_id=bare, queued=True, stored=True)
+        style = Style(framing="lines", response_id=bare, queued=True, stored=True, keeps_parts=True)
         parsed = understood(asked, Past(), style)
         identity = Identity(bare, int(self.now), "m", self.clock.new_id)
         response = StoredResponse(

@@ -17,6 +17,7 @@ from gemgate.protocols.openai_responses.compaction import opened_summary
 from gemgate.protocols.openai_responses.summing import WORDS
 from gemgate.store.protocols import StoredResponse
 from gemgate.surfaces.responses import create as create_module
+from gemgate.surfaces.responses import past as past_module
 from gemgate.surfaces.responses import record as record_module
 from gemgate.surfaces.responses.create import ResponsesSurface
 from gemgate.surfaces.responses.session import Session
@@ -221,6 +222,22 @@ async def test_what_is_too_large_to_be_kept_is_answered_all_the_same(
     exchange = asking()
     await here.surface.create(exchange, b'{"model":"m","input":"more than that"}')
     assert [dropped.path for dropped in exchange.dropped] == ["store"]
+
+
+async def test_references_are_bounded(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past_module, "MAX_REFERENCES", 1)
+    error = await here.refused(input=[{"type": "item_reference", "id": name} for name in ("a", "b")])
+    assert isinstance(error, InvalidRequest) and error.param == "input"
+
+
+async def test_an_answer_that_is_too_large_is_not_kept(
+    here: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(record_module, "MAX_RESPONSE_BYTES", 100)
+    with caplog.at_level(logging.WARNING, "gemgate"):
+        made = await here.ask(answered("one"))
+    assert "a response is not kept" in caplog.text
+    assert await here.room.store.response("me", made["id"]) is None
 
 
 async def test_nobody_waits_long_for_the_database(here: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,13 @@
 """What a response repeats of its request, and what stands there where nothing was given."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct, json
 
 from gemgate.protocols.openai_responses.echoed_tools import echoed_choice, echoed_tools
-from gemgate.protocols.shared.raw_json import is_object, is_string
+from gemgate.protocols.shared.raw_json import is_given, is_object, is_string
 
 Check = Callable[[Raw], Raw | None]
 """Gives what is repeated of a member; `None` for what cannot be."""
@@ -45,15 +44,17 @@ PLAIN = {"type": "text"}
 
 def echoed(request: Mapping[str, Raw]) -> bytes:
     """Write the members, separated by commas; what is large is copied as it is."""
-    return b",".join(
-        b'"%b":%b' % (name.encode(), _repeated(request[name], check, absent) if name in request else absent)
-        for name, check, absent in REPEATED
-    )
+    given = {name: _member(name, _repeated(raw, *REPEATED[name])) for name, raw in request.items() if name in REPEATED}
+    return b",".join((ABSENT | given).values())
+
+
+def _member(name: str, value: bytes) -> bytes:
+    return b'"%b":%b' % (name.encode(), value)
 
 
 def _repeated(raw: Raw, check: Check, absent: bytes) -> bytes:
     """Repeat a member, on one line: a stream is made of lines."""
-    if bytes(memoryview(raw)[:4]) == b"null":
+    if not is_given(raw):
         return absent
     try:
         made = check(raw)
@@ -66,15 +67,21 @@ def _repeated(raw: Raw, check: Check, absent: bytes) -> bytes:
         return absent
 
 
-def _as(kind: object, raw: Raw) -> Raw:
+def _as(kind: object) -> Check:
     """Repeat a value of this type, however it was written."""
-    return Raw(_encode(json.decode(raw, type=kind, strict=False)))
+    decode = json.Decoder(kind, strict=False).decode
+    return lambda raw: Raw(_encode(decode(raw)))
 
 
-def _is(kind: object, raw: Raw) -> Raw:
+def _is(kind: object) -> Check:
     """Repeat a value as it is, if it is of this type."""
-    json.decode(raw, type=kind)
-    return raw
+    decode = json.Decoder(kind).decode
+
+    def check(raw: Raw) -> Raw:
+        decode(raw)
+        return raw
+
+    return check
 
 
 def _reasoning(raw: Raw) -> Raw | None:
@@ -119,29 +126,32 @@ def _text_or_none(raw: Raw) -> Raw | None:
     return raw if json.decode(raw, type=str) else None
 
 
-_number = partial(_as, float)
-_count = partial(_as, int)
+_number = _as(float)
+_count = _as(int)
 
-REPEATED: tuple[tuple[str, Check, bytes], ...] = (
-    ("frequency_penalty", _number, b"0.0"),
-    ("instructions", partial(_is, str | list[Raw]), b"null"),
-    ("max_output_tokens", _count, b"null"),
-    ("max_tool_calls", _count, b"null"),
-    ("metadata", _metadata, b"{}"),
-    ("parallel_tool_calls", partial(_as, bool), b"true"),
-    ("presence_penalty", _number, b"0.0"),
-    ("previous_response_id", _text_or_none, b"null"),
-    ("prompt_cache_key", _text_or_none, b"null"),
-    ("prompt_cache_retention", _text_or_none, b"null"),
-    ("reasoning", _reasoning, b'{"effort":null,"summary":null}'),
-    ("safety_identifier", _text_or_none, b"null"),
-    ("temperature", _number, b"1.0"),
-    ("text", _text, b'{"format":{"type":"text"},"verbosity":"medium"}'),
-    ("tool_choice", echoed_choice, b'"auto"'),
-    ("tools", echoed_tools, b"[]"),
-    ("top_logprobs", _count, b"0"),
-    ("top_p", _number, b"1.0"),
-    ("truncation", partial(_is, Literal["auto", "disabled"]), b'"disabled"'),
-    ("user", _text_or_none, b"null"),
-)
+REPEATED: dict[str, tuple[Check, bytes]] = {
+    "frequency_penalty": (_number, b"0.0"),
+    "instructions": (_is(str | list[Raw]), b"null"),
+    "max_output_tokens": (_count, b"null"),
+    "max_tool_calls": (_count, b"null"),
+    "metadata": (_metadata, b"{}"),
+    "parallel_tool_calls": (_as(bool), b"true"),
+    "presence_penalty": (_number, b"0.0"),
+    "previous_response_id": (_text_or_none, b"null"),
+    "prompt_cache_key": (_text_or_none, b"null"),
+    "prompt_cache_retention": (_text_or_none, b"null"),
+    "reasoning": (_reasoning, b'{"effort":null,"summary":null}'),
+    "safety_identifier": (_text_or_none, b"null"),
+    "temperature": (_number, b"1.0"),
+    "text": (_text, b'{"format":{"type":"text"},"verbosity":"medium"}'),
+    "tool_choice": (echoed_choice, b'"auto"'),
+    "tools": (echoed_tools, b"[]"),
+    "top_logprobs": (_count, b"0"),
+    "top_p": (_number, b"1.0"),
+    "truncation": (_is(Literal["auto", "disabled"]), b'"disabled"'),
+    "user": (_text_or_none, b"null"),
+}
 """Members by name, how each is repeated, and what stands there otherwise."""
+
+ABSENT = {name: _member(name, absent) for name, (_, absent) in REPEATED.items()}
+"""All of them where nothing was given, in their order."""

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import replace
 
 from gemgate.errors import InvalidRequest
-from gemgate.hub.call import CountTokens, Generate, Sampling
+from gemgate.hub.call import Generate, Sampling
 from gemgate.hub.codec import Dropped, Parsed
 from gemgate.hub.parts import Message, ToolCall, Vendor
 from gemgate.protocols.openai_responses import wire
@@ -166,13 +166,6 @@ def inbound(body: bytes | memoryview) -> Parsed:
     return understood(read(body))
 
 
-def inbound_count(body: bytes | memoryview) -> Parsed:
-    """Parse a request for the length of a prompt, likewise; raises `InvalidRequest`."""
-    parsed = understood(read(body, counts=True))
-    assert isinstance(parsed.call, Generate)
-    return replace(parsed, call=CountTokens(parsed.call))
-
-
 def _check(request: wire.Request) -> None:
     if not request.model:
         raise InvalidRequest("The request names no model; it is required.", param="model", code=MISSING)
@@ -182,7 +175,7 @@ def _check(request: wire.Request) -> None:
             param="prompt",
             code="unsupported_parameter",
         )
-    if request.previous_response_id and _conversation_id(request):
+    if request.previous_response_id and request.conversation_id:
         raise InvalidRequest(
             "previous_response_id and conversation exclude each other. Send one of them.",
             param="previous_response_id",
@@ -201,14 +194,9 @@ def _check_conversation(raw: Raw) -> None:
         raise InvalidRequest("A conversation is named by its id.", param="conversation.id", code=MISSING)
 
 
-def _conversation_id(request: wire.Request) -> str | None:
-    given = request.conversation
-    return given.id if isinstance(given, wire.Conversation) else given
-
-
 def _check_input(asked: Asked) -> None:
     request = asked.request
-    if not (is_given(request.input) or request.previous_response_id or _conversation_id(request)):
+    if not (is_given(request.input) or request.previous_response_id or request.conversation_id):
         chats = _is_said(asked.members, "messages")
         raise InvalidRequest(
             "There is nothing to answer. Send input, or a previous_response_id or a conversation to go on from."

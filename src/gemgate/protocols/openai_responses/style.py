@@ -38,8 +38,9 @@ class Style(Struct, frozen=True, kw_only=True):
     signature, empty where there is no thought to show; one that has not is given those with thoughts alone.
     `framing`: server-sent events, or one line of JSON an event. `response_id` (bare) is set where it was told before;
     `queued` writes `response.queued` after `response.created`, for work in the background. `stored` is whether the
-    response can be asked for later. `compacts`: what the model says is a summary of the conversation, which
-    goes into an item that takes its place.
+    response can be asked for later, `keeps_parts` whether somebody will ask for the parts that its items were made of,
+    `conversation_id` the conversation that it joins. `compacts`: what the model says is a summary of the conversation,
+    which goes into an item that takes its place.
     """
 
     echo: Mapping[str, Raw] = {}
@@ -49,5 +50,6 @@ class Style(Struct, frozen=True, kw_only=True):
     response_id: str = ""
     queued: bool = False
     stored: bool = False
+    keeps_parts: bool = False
     conversation_id: str = ""
     compacts: bool = False

@@ -151,6 +151,12 @@ class Request(Struct):
     context_management: JsonField = UNSET
     prompt: JsonField = UNSET
 
+    @property
+    def conversation_id(self) -> str:
+        """The id of the conversation that it belongs to, empty if it belongs to none."""
+        given = self.conversation
+        return (given.id if isinstance(given, Conversation) else given) or ""
+
 
 decode = json.Decoder(Request, strict=False).decode
 decode_members = json.Decoder(dict[str, Raw]).decode

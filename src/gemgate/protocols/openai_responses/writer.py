@@ -21,8 +21,7 @@ Machine = Answer | Compacting
 class ResponsesWriter:
     """Writes one reply.
 
-    `finished` is set as soon as it is over: by `whole`, `end` or `failure`. The parts that its items were made of are
-    kept where somebody will ask for them: the store, a conversation, or a WebSocket.
+    `finished` is set as soon as it is over: by `whole`, `end` or `failure`.
     """
 
     def __init__(self, identity: Identity, *, style: Style = PLAIN) -> None:
@@ -85,8 +84,7 @@ class ResponsesWriter:
         if style.compacts:
             output = Output(steps, keeps_parts=False)  # all is in its one item
             return Compacting(output, identity.new_id), output
-        keeps_parts = style.stored or bool(style.conversation_id) or style.framing == "lines"
-        output = Output(steps, keeps_parts=keeps_parts)
+        output = Output(steps, keeps_parts=style.keeps_parts)
         container_id = f"cntr_{self._frame.id.removeprefix('resp_')}"
         return Answer(output, identity.new_id, style, family=identity.family, container_id=container_id), output
 

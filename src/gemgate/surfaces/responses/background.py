@@ -12,12 +12,12 @@ from gemgate.hub.codec import Parsed
 from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
-from gemgate.store.protocols import MAX_RESPONSE_BYTES, StoredItem, StoredResponse
+from gemgate.store.protocols import MAX_RESPONSE_BYTES, WORKING, StoredItem, StoredResponse
 from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.following import Following
 from gemgate.surfaces.responses.items import size
 from gemgate.surfaces.responses.job import Job
-from gemgate.surfaces.responses.journal import WORKING, Wakers
+from gemgate.surfaces.responses.journal import Wakers
 from gemgate.surfaces.responses.past import Store, read
 from gemgate.surfaces.responses.unfinished import opening_events, with_failure, with_status
 

@@ -12,6 +12,7 @@ from gemgate.errors import GemgateError
 from gemgate.hub.call import Generate
 from gemgate.hub.codec import Identity
 from gemgate.hub.events import Event
+from gemgate.pipeline.body import readable
 from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import JSON, Exchange
 from gemgate.pipeline.handle import Handler
@@ -42,7 +43,7 @@ class Compaction:
 
     async def compact(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Answer one request."""
-        asked = read(body if isinstance(body, bytes) else memoryview(body))
+        asked = read(readable(body))
         past = await self._past.of(asked.request, caller_id(exchange), None)
         parsed = understood(asked, past)
         assert isinstance(parsed.call, Generate)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, json
 
 from gemgate.errors import InvalidRequest, NotFound, Unsupported
+from gemgate.pipeline.body import readable
 from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Exchange
 from gemgate.protocols.openai_responses import wire
@@ -160,7 +161,7 @@ class Conversations:
 
 def _document(body: bytes | mmap, form: type[T]) -> T:
     try:
-        return json.decode(body if isinstance(body, bytes) else memoryview(body), type=form)
+        return json.decode(readable(body), type=form)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
 

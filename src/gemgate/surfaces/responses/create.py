@@ -9,11 +9,11 @@ from gemgate.errors import GemgateError, InvalidRequest
 from gemgate.hub.call import CountTokens, Generate
 from gemgate.hub.codec import Dropped
 from gemgate.hub.events import Finish, ResponseStart, Usage
+from gemgate.pipeline.body import readable
 from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.handle import Handler
 from gemgate.pipeline.preview import DryRun, Preview
-from gemgate.pipeline.send import nothing_to_settle
 from gemgate.protocols.openai_responses.conversation import Past, listed_items
 from gemgate.protocols.openai_responses.inbound import Asked, read, understood
 from gemgate.protocols.openai_responses.style import Style
@@ -23,7 +23,7 @@ from gemgate.store.protocols import MAX_RESPONSE_BYTES
 from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.background import Background
 from gemgate.surfaces.responses.caller import caller_id
-from gemgate.surfaces.responses.past import PastItems, Store, conversation_of
+from gemgate.surfaces.responses.past import PastItems, Store
 from gemgate.surfaces.responses.record import Record, Wish
 from gemgate.surfaces.responses.session import Session
 
@@ -62,7 +62,7 @@ class ResponsesSurface:
 
         A session forgets what a request that fails has gone on from: its client begins anew, with all that was said.
         """
-        asked = read(_readable(body))
+        asked = read(readable(body))
         try:
             await self._create(exchange, asked, session)
         except GemgateError:
@@ -81,13 +81,14 @@ class ResponsesSurface:
         style = Style(
             framing="events" if session is None else "lines",
             stored=stored,
-            conversation_id=conversation_of(asked.request),
+            keeps_parts=stored or session is not None or bool(asked.request.conversation_id),
+            conversation_id=asked.request.conversation_id,
         )
         parsed = understood(asked, past, style)
         if lost:
             parsed = replace(parsed, dropped=(*parsed.dropped, Dropped("store", lost)))
-        if not (stored or session is not None or style.conversation_id):
-            await self._handler.generate(exchange, parsed, nothing_to_settle)
+        if not style.keeps_parts:
+            await self._handler.generate(exchange, parsed)
             return
         record = self._record(exchange, asked, past, session, stored=stored)
         await self._handler.generate(exchange, record.watched(parsed), record.settle)
@@ -105,7 +106,7 @@ class ResponsesSurface:
         asked = read(body)
         past = await self._past.of(asked.request, caller_id(exchange), session)
         record = self._record(exchange, asked, past, session, stored=False)
-        parsed = record.watched(understood(asked, past, Style(framing="lines")))
+        parsed = record.watched(understood(asked, past, Style(framing="lines", keeps_parts=True)))
         writer = parsed.write(self._handler.identity(exchange, asked.request.model))
         data = writer.stream([ResponseStart("", ""), Usage(), Finish(0, "stop")]) + writer.end()
         await record.settle()
@@ -113,7 +114,7 @@ class ResponsesSurface:
 
     async def count_tokens(self, exchange: Exchange, body: bytes | mmap) -> None:
         """Tell how long a prompt is."""
-        asked = read(_readable(body), counts=True)
+        asked = read(readable(body), counts=True)
         past = await self._past.of(asked.request, caller_id(exchange), None)
         parsed = understood(asked, past)
         assert isinstance(parsed.call, Generate)
@@ -141,7 +142,8 @@ class ResponsesSurface:
             response_id=identity.response_id,
             queued=True,
             stored=True,
-            conversation_id=conversation_of(request),
+            keeps_parts=True,
+            conversation_id=request.conversation_id,
         )
         parsed = understood(asked, past, style)
         record = self._record(exchange, asked, past, None, stored=True)
@@ -155,13 +157,9 @@ class ResponsesSurface:
             given=listed_items(asked.request.input),
             past=past,
             previous_id=asked.request.previous_response_id or "",
-            conversation_id=conversation_of(asked.request),
+            conversation_id=asked.request.conversation_id,
             stored=stored,
             created_at=now,
             expires_at=now + self._retention_seconds,
         )
         return Record(wish, self._store, self._trouble, self._clock.new_id, session)
-
-
-def _readable(body: bytes | mmap) -> bytes | memoryview:
-    return body if isinstance(body, bytes) else memoryview(body)

@@ -8,8 +8,8 @@ from msgspec import Struct, json
 
 from gemgate.pipeline.exchange import Exchange
 from gemgate.pipeline.send import STREAM_HEADERS
-from gemgate.store.protocols import ResponseStore, StoredResponse
-from gemgate.surfaces.responses.journal import WORKING, Wakers, signalled
+from gemgate.store.protocols import WORKING, ResponseStore, StoredResponse
+from gemgate.surfaces.responses.journal import Wakers, signalled
 from gemgate.surfaces.responses.past import read
 from gemgate.surfaces.responses.unfinished import last_event
 

@@ -16,10 +16,10 @@ from gemgate.pipeline.contracts import Clock
 from gemgate.pipeline.exchange import Exchange, Message
 from gemgate.pipeline.handle import Handler
 from gemgate.protocols.openai_responses.writer import ResponsesWriter
-from gemgate.store.protocols import MAX_RESPONSE_BYTES, StoredItem, StoredResponse
+from gemgate.store.protocols import MAX_RESPONSE_BYTES, WORKING, StoredItem, StoredResponse
 from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.items import size, stored
-from gemgate.surfaces.responses.journal import WORKING, Journal, Wakers
+from gemgate.surfaces.responses.journal import Journal, Wakers
 from gemgate.surfaces.responses.past import Store
 from gemgate.surfaces.responses.unfinished import OPENING, last_event, with_failure, with_status
 

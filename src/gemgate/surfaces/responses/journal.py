@@ -4,11 +4,8 @@ import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from gemgate.store.protocols import ResponseStore
+from gemgate.store.protocols import WORKING, ResponseStore
 from gemgate.store.trouble import Trouble
-
-WORKING = ("queued", "in_progress")
-"""Statuses of responses that are not over."""
 
 HEARTBEAT_SECONDS = 2.0
 """How often it is said that the work goes on, and seen whether it still shall."""

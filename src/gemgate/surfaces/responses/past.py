@@ -8,8 +8,7 @@ from gemgate.observe.log import LOGGER
 from gemgate.protocols.openai_responses import wire
 from gemgate.protocols.openai_responses.conversation import Past, references
 from gemgate.protocols.openai_responses.kept import KeptItem, unpacked
-from gemgate.store.protocols import ConversationStore, ResponseStore, StoredItem
-from gemgate.surfaces.responses.journal import WORKING
+from gemgate.store.protocols import WORKING, ConversationStore, ResponseStore, StoredItem
 from gemgate.surfaces.responses.session import Session
 
 T = TypeVar("T")
@@ -32,7 +31,7 @@ class PastItems:
         items: Sequence[KeptItem] = ()
         if request.previous_response_id:
             items = await self._history(request.previous_response_id, caller_id, session)
-        elif conversation_id := conversation_of(request):
+        elif conversation_id := request.conversation_id:
             items = await self._conversation(conversation_id, caller_id)
         ids = references(request.input)
         if not ids:
@@ -73,12 +72,6 @@ class PastItems:
 
 
 NOTHING = Past()
-
-
-def conversation_of(request: wire.Request) -> str:
-    """Give the id of the conversation that a request belongs to, empty if it belongs to none."""
-    given = request.conversation
-    return (given.id if isinstance(given, wire.Conversation) else given) or ""
 
 
 def kept(item: StoredItem) -> KeptItem:

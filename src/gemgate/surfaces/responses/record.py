@@ -11,7 +11,7 @@ from gemgate.hub.codec import Identity, Parsed, Writer
 from gemgate.protocols.openai_responses.conversation import Past
 from gemgate.protocols.openai_responses.kept import Finished
 from gemgate.protocols.openai_responses.writer import ResponsesWriter
-from gemgate.store.protocols import MAX_RESPONSE_BYTES, StoredItem, StoredResponse
+from gemgate.store.protocols import MAX_RESPONSE_BYTES, OVER, StoredItem, StoredResponse
 from gemgate.store.trouble import Trouble
 from gemgate.surfaces.responses.items import size, stored, stored_input
 from gemgate.surfaces.responses.past import Store, kept
@@ -19,9 +19,6 @@ from gemgate.surfaces.responses.session import Session
 
 PATIENCE_SECONDS = 2.0
 """How long a client waits for a database in trouble, which does late what it does not do by then."""
-
-OVER = frozenset({"completed", "incomplete"})
-"""Statuses of answers that a conversation goes on from."""
 
 
 class _Known(Struct):
