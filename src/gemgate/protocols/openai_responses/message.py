@@ -28,7 +28,7 @@ class Message:
 
     def __init__(self, output: Output, item_id: str, begun: int) -> None:
         self._open = open_message(output, item_id)
-        self._open.tell(b"response.content_part.added", FIRST + b',"part":' + encode(_part("", [], [])))
+        self._open.tell(b"response.content_part.added", BEGUN)
         self._open.deltas(b"response.output_text.delta", FIRST + b',"logprobs":[]')
         self._steps = output.steps
         self.add = output.steps.add
@@ -69,15 +69,19 @@ class Message:
 
     def close(self, status: Status) -> None:
         """End it, once it has stopped."""
+        part = self._content()
+        if self._steps.told:
+            self._tell(part)
+        self._open.close({"status": status, "content": [part]})
+        self._told = len(self._annotations) + len(self._logprobs)
+
+    def _tell(self, part: dict[str, object]) -> None:
         for index, found in enumerate(self._annotations.values()):
             more = b',"annotation_index":%d,"annotation":%b' % (index, encode(found))
             self._open.tell(b"response.output_text.annotation.added", FIRST + more)
         more = b',"text":%b,"logprobs":%b' % (encode(self._text), encode(self._logprobs))
         self._open.tell(b"response.output_text.done", FIRST + more)
-        part = self._content()
         self._open.tell(b"response.content_part.done", FIRST + b',"part":' + encode(part))
-        self._open.close({"status": status, "content": [part]})
-        self._told = len(self._annotations) + len(self._logprobs)
 
     def amend(self) -> None:
         """Write it anew where it was given more since it was closed, amid the answer and so complete."""
@@ -99,3 +103,6 @@ def open_message(output: Output, item_id: str) -> OpenItem:
 
 def _part(text: str, found: list[dict[str, str | int]], logprobs: list[dict[str, object]]) -> dict[str, object]:
     return {"type": "output_text", "annotations": found, "logprobs": logprobs, "text": text}
+
+
+BEGUN = FIRST + b',"part":' + encode(_part("", [], []))

@@ -33,15 +33,17 @@ class Output:
         index = len(self._records)
         self._records.append(_Record(self._early))
         self._early = []
-        self.steps.tell(b"response.output_item.added", b'"output_index":%d,"item":%b' % (index, encode(item)))
+        if self.steps.told:
+            self.steps.tell(b"response.output_item.added", b'"output_index":%d,"item":%b' % (index, encode(item)))
         return index
 
     def end(self, item: Item) -> None:
         """Close the open item; this is what it has become."""
         record = self._records[-1]
         record.json = encode(item)
-        index = len(self._records) - 1
-        self.steps.tell(b"response.output_item.done", b'"output_index":%d,"item":%b' % (index, record.json))
+        if self.steps.told:
+            index = len(self._records) - 1
+            self.steps.tell(b"response.output_item.done", b'"output_index":%d,"item":%b' % (index, record.json))
 
     def amend(self, index: int, item: Item) -> None:
         """Put something else in the place of an item that is closed: of what is told, only the end will show it."""

@@ -1,10 +1,13 @@
 """The steps in which an answer is told: events that stand alone, and deltas of one kind that follow each other."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class Steps(Protocol):
     """Takes the steps of one answer; a stream sends them as they come, a whole answer has no use for them."""
+
+    told: ClassVar[bool]
+    """Whether anybody is told: nothing large need be written for nobody."""
 
     def tell(self, name: bytes, members: bytes, /) -> None:
         """Tell an event of this type; `members` are what else it holds, JSON without the braces."""
@@ -26,6 +29,7 @@ class Steps(Protocol):
 class Untold:
     """Takes the steps of an answer that is not streamed."""
 
+    told: ClassVar[bool] = False
     __slots__ = ("_pieces", "add")
 
     def __init__(self) -> None:

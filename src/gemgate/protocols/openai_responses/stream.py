@@ -1,5 +1,7 @@
 """Steps → server-sent events, or lines of JSON."""
 
+from typing import ClassVar
+
 from msgspec import json
 
 from gemgate.protocols.openai_responses.style import Framing
@@ -10,6 +12,7 @@ encode = json.Encoder().encode
 class StreamedSteps:
     """Sends steps as they come, numbered. All deltas of a kind share one beginning, made once."""
 
+    told: ClassVar[bool] = True
     __slots__ = ("_chunks", "_delta", "_end", "_events", "_number", "_pieces")
 
     def __init__(self, framing: Framing) -> None:
