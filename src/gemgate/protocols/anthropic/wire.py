@@ -7,6 +7,7 @@ notes §6.4 and the field lists of the official SDK.
 from msgspec import UNSET, Raw, Struct, json
 
 from gemgate.protocols.shared.raw_json import JsonField
+from gemgate.protocols.shared.raw_json import decode_members as decode_members
 
 
 class Source(Struct):
@@ -172,7 +173,6 @@ class Request(Struct):
 
 
 decode = json.Decoder(Request, strict=False).decode
-decode_members = json.Decoder(dict[str, Raw]).decode
 decode_content = json.Decoder(Content, strict=False).decode
 decode_source = json.Decoder(Source, strict=False).decode
 decode_citations = json.Decoder(Citations, strict=False).decode

@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, Struct, json
 
 from gemgate.protocols.shared.answer_form import AnswerForm
 from gemgate.protocols.shared.raw_json import JsonField
+from gemgate.protocols.shared.raw_json import decode_members as decode_members
 from gemgate.protocols.shared.tool_choice import Named, NamedChoice
 
 
@@ -270,7 +271,6 @@ class Request(Struct):
 
 
 decode = json.Decoder(Request, strict=False).decode
-decode_members = json.Decoder(dict[str, Raw]).decode
 decode_parts = json.Decoder(list[dict[str, Raw]]).decode
 decode_extras = json.Decoder(dict[str, Raw] | None).decode
 decode_tool = json.Decoder(Tool, strict=False).decode

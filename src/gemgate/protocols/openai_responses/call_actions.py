@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct, json
 
 from gemgate.hub.parts import JsonText
-from gemgate.protocols.shared.raw_json import is_object
+from gemgate.protocols.shared.raw_json import decode_members, is_object
 
 ActionKind = Literal["local_shell", "shell", "apply_patch", "computer", "tool_search"]
 
@@ -27,7 +27,6 @@ class _Words(Struct):
     commands: list[str] | str = ""
 
 
-_decode = json.Decoder(Members).decode
 _decode_words = json.Decoder(_Words, strict=False).decode
 _encode = json.Encoder().encode
 
@@ -52,7 +51,7 @@ def action(kind: ActionKind, arguments: JsonText) -> dict[str, object]:
 
 def _members(arguments: JsonText | Raw) -> Members:
     try:
-        return _decode(arguments)
+        return decode_members(arguments)
     except (msgspec.MsgspecError, RecursionError):
         return {}
 

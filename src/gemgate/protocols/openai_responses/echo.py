@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw, Struct, json
 
 from gemgate.protocols.openai_responses.echoed_tools import echoed_choice, echoed_tools
-from gemgate.protocols.shared.raw_json import is_given, is_object, is_string
+from gemgate.protocols.shared.raw_json import decode_members, is_given, is_object, is_string
 
 Check = Callable[[Raw], Raw | None]
 """Gives what is repeated of a member; `None` for what cannot be."""
@@ -16,7 +16,6 @@ Members = dict[str, Raw]
 
 NULL = Raw(b"null")
 
-_decode_members = json.Decoder(Members).decode
 _encode = json.Encoder().encode
 
 
@@ -88,7 +87,7 @@ def _reasoning(raw: Raw) -> Raw | None:
     if not is_object(raw):
         return None
     given = json.decode(raw, type=_Reasoning, strict=False)
-    return Raw(_encode(_decode_members(raw) | {"effort": given.effort, "summary": given.summary}))
+    return Raw(_encode(decode_members(raw) | {"effort": given.effort, "summary": given.summary}))
 
 
 def _text(raw: Raw) -> Raw | None:
@@ -96,7 +95,7 @@ def _text(raw: Raw) -> Raw | None:
         return None
     given = json.decode(raw, type=_Text, strict=False)
     made = {"format": _format(given.format), "verbosity": given.verbosity or "medium"}
-    return Raw(_encode(_decode_members(raw) | made))
+    return Raw(_encode(decode_members(raw) | made))
 
 
 def _format(given: _Format | None) -> dict[str, object]:
@@ -118,7 +117,7 @@ def _format(given: _Format | None) -> dict[str, object]:
 
 def _metadata(raw: Raw) -> Raw | None:
     """Repeat the values as texts, which they are to be."""
-    members = _decode_members(raw)
+    members = decode_members(raw)
     return Raw(_encode({name: value if is_string(value) else bytes(value).decode() for name, value in members.items()}))
 
 

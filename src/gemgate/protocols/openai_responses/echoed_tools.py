@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, json
 
-from gemgate.protocols.shared.raw_json import JsonField, is_object, is_string, plain_text
+from gemgate.protocols.shared.raw_json import JsonField, decode_members, is_object, is_string, plain_text
 
 REDACTED = "<redacted>"
 """Secrets of a tool are not repeated."""
@@ -35,7 +35,6 @@ class _Known(Struct):
 _decode_complete = json.Decoder(list[_Complete]).decode
 _decode_list = json.Decoder(list[Raw]).decode
 _decode_known = json.Decoder(_Known).decode
-_decode_members = json.Decoder(Members).decode
 _encode = json.Encoder().encode
 
 
@@ -64,12 +63,12 @@ def echoed_choice(raw: Raw) -> Raw | None:
         return raw if plain_text(raw) in CHOICES else None
     if not is_object(raw):
         return None
-    members = _decode_members(raw)
+    members = decode_members(raw)
     if not _has_type(members):
         return None
     inner = members.get("function")
     if inner is not None and is_object(inner):
-        return Raw(_encode({"type": members["type"]} | _decode_members(inner)))
+        return Raw(_encode({"type": members["type"]} | decode_members(inner)))
     return raw
 
 
@@ -81,11 +80,11 @@ def _tool(raw: Raw) -> Raw | None:
         case "":
             return None
         case "function":
-            return _function(raw, _decode_members(raw))
+            return _function(raw, decode_members(raw))
         case "code_interpreter":
-            return Raw(_encode({"container": {"type": "auto"}} | _decode_members(raw)))
+            return Raw(_encode({"container": {"type": "auto"}} | decode_members(raw)))
         case "mcp":
-            return _without_secrets(_decode_members(raw))
+            return _without_secrets(decode_members(raw))
         case _:
             return raw
 
@@ -94,7 +93,7 @@ def _function(raw: Raw, members: Members) -> Raw | None:
     """Write a function flat; members that it lacks are null, and it was not made strict."""
     inner = members.pop("function", None)
     if inner is not None and is_object(inner):
-        members |= _decode_members(inner)
+        members |= decode_members(inner)
     if "name" not in members or not is_string(members["name"]):
         return None
     missing = ABSENT.keys() - members.keys()
@@ -106,7 +105,7 @@ def _without_secrets(members: Members) -> Raw:
     made.pop("authorization", None)
     headers = members.get("headers")
     if headers is not None:
-        made["headers"] = dict.fromkeys(_decode_members(headers), REDACTED) if is_object(headers) else None
+        made["headers"] = dict.fromkeys(decode_members(headers), REDACTED) if is_object(headers) else None
     if url := plain_text(members.get("server_url", UNSET)):
         made["server_url"] = _without_credentials(url)
     return Raw(_encode(made))

@@ -7,6 +7,7 @@ notes §6.3 and the field lists of the official SDK.
 from msgspec import UNSET, Raw, Struct, json
 
 from gemgate.protocols.shared.raw_json import JsonField
+from gemgate.protocols.shared.raw_json import decode_members as decode_members
 
 
 class Summary(Struct):
@@ -159,7 +160,6 @@ class Request(Struct):
 
 
 decode = json.Decoder(Request, strict=False).decode
-decode_members = json.Decoder(dict[str, Raw]).decode
 decode_item = json.Decoder(Item, strict=False).decode
 decode_items = json.Decoder(Items, strict=False).decode
 decode_content = json.Decoder(Content, strict=False).decode

@@ -7,7 +7,7 @@ from gemgate.errors import InvalidRequest
 from gemgate.hub.call import Output
 from gemgate.hub.codec import Dropped
 from gemgate.hub.parts import JsonText
-from gemgate.protocols.shared.raw_json import JsonField, is_given, schema_text
+from gemgate.protocols.shared.raw_json import JsonField, decode_members, is_given, schema_text
 from gemgate.protocols.shared.unknown import unknown
 
 
@@ -33,7 +33,6 @@ class AnswerForm(Struct):
 
 FORM = frozenset(field.name for field in msgspec.structs.fields(AnswerForm))
 SCHEMA = frozenset(field.name for field in msgspec.structs.fields(NamedSchema))
-decode_members = json.Decoder(dict[str, Raw]).decode
 
 
 def output_of(form: AnswerForm | None, path: str, *, flat: bool, modalities: tuple[str, ...] = ()) -> Output:

@@ -13,6 +13,8 @@ JsonField = Raw | UnsetType
 """A member as it was sent; unset where it was not."""
 
 decode_string = json.Decoder(str, strict=False).decode
+decode_members = json.Decoder(dict[str, Raw]).decode
+"""Reads the members of an object, each undecoded."""
 
 
 def is_given(raw: JsonField) -> TypeGuard[Raw]:

@@ -12,6 +12,7 @@ from gemgate.errors import GemgateError, InvalidRequest, TooLarge
 from gemgate.observe.log import LOGGER
 from gemgate.pipeline.exchange import ClientGone, Exchange, Headers, Message, RenderError, Send
 from gemgate.protocols.openai_responses.errors import render_frame
+from gemgate.protocols.shared.raw_json import decode_members
 from gemgate.surfaces.responses.session import Session, SessionMemory
 
 T = TypeVar("T")
@@ -97,7 +98,6 @@ class _Stream:
 
 
 _decode_event = json.Decoder(_Event, strict=False).decode
-_decode_members = json.Decoder(dict[str, Raw]).decode
 _decode_bool = json.Decoder(bool | None, strict=False).decode
 
 
@@ -267,9 +267,9 @@ class ResponsesSocket:
 
 def _turn(frame: str | bytes) -> _Turn:
     """Take the request out of its frame; it may be the frame's `response` too."""
-    members = _read(_decode_members, frame)
+    members = _read(decode_members, frame)
     if (nested := members.get("response")) is not None:
-        members |= _read(_decode_members, nested)
+        members |= _read(decode_members, nested)
     warms_up = _read(_decode_bool, members.get("generate", TRUE)) is False
     request = {name: value for name, value in members.items() if name not in ENVELOPE}
     return _Turn(json.encode({**request, "stream": TRUE}), warms_up)

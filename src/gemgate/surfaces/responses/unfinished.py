@@ -1,24 +1,23 @@
 """Documents and events of responses that no writer has written: those that wait, are cancelled, or were given up."""
 
-from msgspec import Raw, json
+from msgspec import json
 
 from gemgate.errors import GemgateError
 from gemgate.protocols.openai_responses.errors import failed
+from gemgate.protocols.shared.raw_json import decode_members
 
 OPENING = ("response.created", "response.queued")
 """What is told of a response before the work on it begins."""
 
-_decode = json.Decoder(dict[str, Raw]).decode
-
 
 def with_status(document: bytes, status: str) -> bytes:
     """Give a response's document with another status."""
-    return json.encode({**_decode(document), "status": status})
+    return json.encode({**decode_members(document), "status": status})
 
 
 def with_failure(document: bytes, error: GemgateError) -> bytes:
     """Give the document of a response that failed of this."""
-    return json.encode({**_decode(document), "status": "failed", "error": failed(error)})
+    return json.encode({**decode_members(document), "status": "failed", "error": failed(error)})
 
 
 def opening_events(document: bytes) -> list[bytes]:
